@@ -1,0 +1,103 @@
+"""Every error that Octo raises on purpose.
+
+Each carries one plain message (what is wrong, and where) and, where that helps, the commands that a
+person can type next. `exit_code` is what the command line ends with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+
+def quoted(path: object) -> str:
+    """A path as it can be typed in a shell, for the commands in `hints`."""
+    import shlex  # late: most commands end well
+
+    return shlex.quote(str(path))
+
+
+class OctoError(Exception):
+    """Base of all of Octo's errors. `message` is for people; `hints` are commands to type next."""
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, hints: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hints = list(hints)
+
+
+class UsageError(OctoError):
+    """The command or call was wrong: nothing was done."""
+
+    exit_code = 2
+
+
+class InvalidValue(OctoError, ValueError):
+    """A value that cannot be kept as JSON, or not of the kind that the operation needs; names the place."""
+
+    exit_code = 2
+
+
+class StoreError(OctoError):
+    """State could not be read or written. What was there before is still there."""
+
+
+class LockTimeout(StoreError):
+    """The lock was not had in time; the message names the holder where the system tells it."""
+
+
+class DamagedJournal(StoreError):
+    """The journal has a bad record before its end (checksum, gap or repeated number)."""
+
+
+class BadJson(StoreError):
+    """The JSON cannot be read; the message has line and column and the ways out."""
+
+    exit_code = 2
+
+
+class StaleView(OctoError):
+    """A live list or dict whose place in the data is gone or now holds something else."""
+
+
+class AttemptEnded(OctoError):
+    """A write in the name of a call that already failed or timed out. Nothing was changed."""
+
+
+class InstanceBusy(UsageError):
+    """Another engine runs this instance."""
+
+
+class NotAvailable(OctoError):
+    """A part that is not installed or not there on this system; the message says how to get it."""
+
+
+class StepFailed(OctoError):
+    """A step method returned something other than 0."""
+
+
+class StepTimeout(OctoError):
+    """`step_execute` took longer than its time-out."""
+
+
+@dataclass(frozen=True, order=True)
+class Problem:
+    """One mistake found before a run, with its place."""
+
+    path: Path
+    line: int
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line}: {self.message}"
+
+
+class LibraryError(UsageError):
+    """All that is wrong with a step library, found together."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = sorted(problems)
+        super().__init__("\n".join(str(p) for p in self.problems))
