@@ -1,0 +1,317 @@
+"""The engine: runs an instance from where it stands until it ends, fails or pauses.
+
+>>> from octo import Engine
+>>> Engine("instances/retry_demo").run().status
+'COMPLETE_SUCCESS'
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import Any, NoReturn
+
+from octo.errors import InstanceBusy, UsageError, quoted
+from octo.store import GLOBAL, MISSING, ParameterStore, RunLock
+from octo.store.author import ENVIRONMENT_NAME
+
+from .ending import Ending, Tally
+from .events import Events, Subscriber
+from .graph import FAILURE_ARROW, Graph
+from .library import load_library
+from .lifecycle import ENGINE, Lifecycle
+from .output import RunLog
+from .position import ENTER, JUMP, put
+from .result import RunResult
+from .resume import Start, begin_at, find_start, take_back_cut_off_calls
+from .stopping import Stopping
+
+log = logging.getLogger("octo.engine")
+
+_LARGE = ("ctx",)
+"""What the engine need not copy to know where it stands."""
+
+_directory = ""
+_directory_before = ""
+_directory_users = 0
+_directory_lock = threading.Lock()
+
+
+class Engine:
+    """Runs the instance in a directory.
+
+    `subscribers` are told each event (`octo.engine.events`). `verbose` is handed to the nodes as
+    `verbose_flag`. `strict`: changed sources are an error instead of a warning. `draw=False` leaves
+    `Assets/graph.png` alone.
+    """
+
+    def __init__(self, instance: str | Path, *, verbose: bool = False, subscribers: Sequence[Subscriber] = (),
+                 strict: bool = False, draw: bool = True) -> None:
+        self.instance = instance
+        self.verbose = verbose
+        self.strict = strict
+        self.draw = draw
+        self._subscribers = list(subscribers)
+
+    def run(self, steps: int | None = None) -> RunResult:
+        """Run until the graph ends, a step fails, or something pauses it; at most `steps` steps.
+
+        What goes wrong in a step is in the result. Raised are: UsageError (not an instance, a bad
+        library: LibraryError, another engine runs it: InstanceBusy) and StoreError.
+        """
+        if steps is not None and steps < 1:
+            raise UsageError(f"the number of steps is 1 or more, not {steps}")
+        store = ParameterStore(self.instance)
+        store.begin_anew_if_removed()
+        state = store.read(without=_LARGE)
+        graph = load_library(
+            library_of(state, store.directory, self.instance), _setting(state, "first_step_node", "")
+        )
+        run_id = str(_setting(state, "run_id", "")) or new_run_id()
+        lock = RunLock(store.directory)
+        try:
+            lock.acquire(run_id)
+        except InstanceBusy as error:
+            shown = quoted(self.instance)
+            raise InstanceBusy(
+                error.message, hints=[f"octo status {shown} --watch", f"octo logs {shown} -f"]
+            ) from None
+        try:
+            return _Run(self, store, graph, run_id, steps).go(lock)
+        finally:
+            lock.release()
+
+
+class _Run:
+    """One run: what is set up before the first step and put away after the last."""
+
+    def __init__(
+        self, engine: Engine, store: ParameterStore, graph: Graph, run_id: str, steps: int | None
+    ) -> None:
+        self.engine, self.store, self.graph, self.run_id, self.steps = engine, store, graph, run_id, steps
+        self.file = store._state_file
+        self.started = time.monotonic()
+
+    def go(self, lock: RunLock) -> RunResult:
+        with self.file.locked():  # from here on there is a journal
+            state = self.store.read(without=_LARGE)  # again: now nobody else runs it
+        self.first = self.graph.first_node(str(_setting(state, "first_step_node", "")))
+        self.tally = Tally(_number(state, "run_step_limit"), _number(state, "run_loop_limit"))
+        if self.steps is not None:
+            self.tally.step_limit = min(self.steps, self.tally.step_limit or self.steps)
+        start = find_start(self.file, self.graph, self.first)
+        if start.finished:
+            return RunResult(
+                "COMPLETE_SUCCESS",
+                "completed",
+                0,
+                self.run_id,
+                start.position.node,
+                wanted=self.steps,
+                reasons=["it had finished before; nothing was run"],
+                nothing_to_do=True,
+            )
+        if self.engine.strict and start.goes_on and start.warnings:
+            raise UsageError(
+                "; ".join(start.warnings), hints=["octo run without --strict goes on with the new source"]
+            )
+        with ExitStack() as stack:
+            directory = stack.enter_context(_working_directory(self.directory(state)))
+            self.log = RunLog(self.store.directory / "Logs" / f"{self.run_id}.log")
+            stack.callback(self.log.close)
+            self.events = Events([self.log, *self._picture(), *self.engine._subscribers])
+            stack.enter_context(self.log)
+            stopping = stack.enter_context(Stopping(self._asked_to_stop))
+            stack.enter_context(self._deferring())
+            self.position = start.position
+            return self._walk(start, state, directory, stopping)
+
+    def directory(self, state: dict[str, Any]) -> Path:
+        """The working directory of the steps: the instance's, unless `working_directory` names another."""
+        return self.store.directory / str(_setting(state, "working_directory", ""))
+
+    def _picture(self) -> list[Subscriber]:
+        if not self.engine.draw:
+            return []
+        from .live_picture import GraphPicture
+
+        return [GraphPicture()]
+
+    def _asked_to_stop(self, signal: str) -> None:
+        self.events.tell("stop_requested", self.position.node, self.position.visit, signal=signal)
+
+    @contextmanager
+    def _deferring(self) -> Iterator[None]:
+        """While the engine runs, the JSON may lag behind the journal a little."""
+        self.file.deferring = True
+        try:
+            yield
+        finally:
+            self.file.deferring = False
+
+    # -- start, walk, end ------------------------------------------------------------------------
+
+    def _walk(self, start: Start, state: dict[str, Any], directory: str, stopping: Stopping) -> RunResult:
+        for warning in start.warnings:
+            log.warning("%s", warning)
+        failed_before = _failed_before(state, start)
+        self.lifecycle = Lifecycle(
+            self.file, self.graph, self.first, self.position, self.events, stopping, self.tally,
+            instance=self.store.directory, directory=directory, verbose=self.engine.verbose,
+            abandon=self._abandon)
+        self.resumed = start.goes_on
+        self.events.tell("run_started", run_id=self.run_id, resumed=start.goes_on, graph=self.graph,
+                         instance=self.store.directory, state=self.store.read(without=_LARGE),
+                         warnings=start.warnings)
+        begin_at(start, self.graph)
+        self._record_start(start, failed_before)
+        ending = self.lifecycle.walk(resumed=start.resumed, failed_before=failed_before)
+        return self._end(ending)
+
+    def _record_start(self, start: Start, failed_before: bool) -> None:
+        with self.file.transaction(ENGINE, later=True) as tx:
+            undone = take_back_cut_off_calls(self.file, tx, self.position)
+            put(tx, "step_engine_instance_path", str(self.store.directory))
+            put(tx, "step_engine_state", "STARTUP")
+            put(tx, "run_id", self.run_id)
+            if not tx.peek((GLOBAL, "first_step_node"), ""):
+                put(tx, "first_step_node", self.first)
+                put(tx, "first_step_module", self.graph.nodes[self.first].module)
+            for key in ("ended_by", "pause_reason"):
+                if tx.peek((GLOBAL, key), MISSING) is not MISSING:
+                    tx.delete((GLOBAL, key))
+            if start.moved and self.position.state != ENTER:
+                self.lifecycle.fill_groups(tx)
+            if failed_before and self.position.begun:
+                self.position.retries = 0
+            self.lifecycle.recorder.write(tx)
+        self.lifecycle.count.own = self.position.counted
+        if undone:
+            log.warning(
+                "%s was cut off; what it had done to ctx was undone: %s",
+                self.position.node,
+                ", ".join(undone),
+            )
+
+    def _end(self, ending: Ending) -> RunResult:
+        if ending.status == "COMPLETE_ERROR" or ending.at_once:  # the position is written already
+            with self.file.transaction(ENGINE, later=True) as tx:
+                put(tx, "step_engine_state", ending.status)
+                ending.show(tx)
+        else:
+            self.lifecycle.record(ending.status, more=ending.show)
+        position = self.position
+        result = RunResult(
+            ending.status,
+            ending.ended_by,
+            self.tally.steps,
+            self.run_id,
+            position.node,
+            position.state,
+            time.monotonic() - self.started,
+            ending.reasons,
+            self.lifecycle.error,
+            self.tally.timings,
+            self.resumed,
+            self.steps,
+        )
+        self.file.flush()
+        self.file.deferring = False
+        self.events.tell("run_ended", position.node, position.visit, result=result)
+        return result
+
+    def _abandon(self, ending: Ending) -> NoReturn:
+        """A body cannot be ended: the state is written, and the process with the body in it ends with 1."""
+        try:
+            self._end(ending)
+            self.log.line(f"{ending.reasons[0]}: the process ends")
+            sys.stdout.flush()
+            shown = quoted(self.engine.instance)
+            sys.stderr.write(f"octo: {ending.reasons[0]}\nnext:\n  octo logs {shown}\n  octo run {shown}\n")
+            sys.stderr.flush()
+        finally:
+            os._exit(1)
+
+
+# -- settings ----------------------------------------------------------------------------------------
+
+
+def library_of(state: Any, directory: Path, shown: str | Path) -> Path:
+    """The instance's step library; a relative path starts at the instance. UsageError where none is set."""
+    library = str(_setting(state, "step_engine_library_path", ""))
+    if not library:
+        raise UsageError(f"{shown} names no step library",
+                         hints=[f"octo params {quoted(shown)} {GLOBAL} step_engine_library_path LIB"])
+    return Path(os.path.normpath(directory / library))
+
+
+def new_run_id() -> str:
+    """The time and four random digits: 20250131T235959-1f3a."""
+    return f"{time.strftime('%Y%m%dT%H%M%S')}-{secrets.token_hex(2)}"
+
+
+def _setting(state: Any, key: str, default: Any) -> Any:
+    group = state.get(GLOBAL) if isinstance(state, dict) else None
+    value = group.get(key, default) if isinstance(group, dict) else default
+    return default if value is None else value
+
+
+def _failed_before(state: Any, start: Start) -> bool:
+    """Whether `last_error` is that of the call with which the run goes on."""
+    if start.position.state == JUMP and start.position.arrow == FAILURE_ARROW:
+        return False
+    error = _setting(state, "last_error", {})
+    visit = error.get("visit") if isinstance(error, dict) else None
+    return _setting(state, "step_engine_state", "") == "COMPLETE_ERROR" or visit == start.position.visit
+
+
+def _number(state: Any, key: str) -> int:
+    value = _setting(state, key, 0)
+    if type(value) is not int or value < 0:
+        raise UsageError(f"{GLOBAL}/{key} is a whole number, 0 or more; it is {value!r}")
+    return value
+
+
+@contextmanager
+def _working_directory(directory: Path) -> Iterator[str]:
+    """Go to the working directory of the steps and come back; gives its real path.
+
+    A process has one working directory, so runs with different ones cannot share it.
+    """
+    global _directory, _directory_before, _directory_users
+    if not directory.is_dir():
+        raise UsageError(f"the working directory {directory} is not there")
+    real = os.path.realpath(directory)
+    with _directory_lock:
+        if _directory_users and real != _directory:
+            raise UsageError(
+                f"{_directory} is being run in this process; run {directory} in a process of its own, "
+                "for instance with octo run"
+            )
+        if not _directory_users:
+            _directory, _directory_before = real, _current_directory() or real
+            os.chdir(real)
+        _directory_users += 1
+    try:
+        yield real
+    finally:
+        with _directory_lock:
+            _directory_users -= 1
+            if not _directory_users:
+                os.environ.pop(ENVIRONMENT_NAME, None)
+                with suppress(FileNotFoundError):  # somebody removed where we came from
+                    os.chdir(_directory_before)
+
+
+def _current_directory() -> str:
+    try:
+        return os.getcwd()
+    except FileNotFoundError:
+        return ""

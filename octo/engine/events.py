@@ -1,0 +1,52 @@
+"""What happens in a run, told to whoever listens: the console, the log, the picture.
+
+Kinds and what their `data` holds:
+
+    run_started     run_id, resumed, graph, instance, state (as the run begins, without ctx), warnings
+    step_entered    resumed
+    step_executed   seconds, skipped
+    step_failed     error (a dict), attempt, attempts, will_retry, delay, arrow
+    step_exited
+    arrow_taken     key, target ("" at the end of the graph)
+    breakpoint_hit  where ("entry" or "exit")
+    stop_requested  signal
+    run_ended       result
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+log = logging.getLogger("octo.engine")
+
+
+class Event(NamedTuple):
+    """One thing that happened; `time` is in seconds since 1970."""
+
+    kind: str
+    time: float
+    node: str = ""
+    visit: int = 0
+    data: dict[str, Any] = {}  # nobody writes into it
+
+
+Subscriber = Callable[[Event], None]
+
+
+class Events:
+    """Tells each event to every subscriber; one that fails is told nothing more, and the run goes on."""
+
+    def __init__(self, subscribers: Sequence[Subscriber]) -> None:
+        self._subscribers = list(subscribers)
+
+    def tell(self, kind: str, node: str = "", visit: int = 0, **data: Any) -> None:
+        event = Event(kind, time.time(), node, visit, data)
+        for subscriber in list(self._subscribers):
+            try:
+                subscriber(event)
+            except Exception:
+                self._subscribers.remove(subscriber)
+                log.warning("%r failed and is told nothing more", subscriber, exc_info=True)

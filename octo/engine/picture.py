@@ -1,0 +1,202 @@
+"""The picture of a graph and of what happened in it: `graph.png`, `.svg` or `.dot`.
+
+`Marks` are what happened; `draw` makes a file; `GraphPicture` keeps an instance's picture fresh during a
+run. Drawing is done by a child process (`octo.engine.render`), DOT text comes from `octo.engine.dot`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from octo.engine.graph import COMPLETE, DYNAMIC_ARROW_PREFIX, FAILURE_ARROW, Graph
+from octo.engine.render import write_whole
+from octo.errors import NotAvailable, OctoError, UsageError
+
+FORMATS = ("png", "svg", "dot")
+
+
+@dataclass
+class Marks:
+    """What happened: `status` of a node is done, current, failed, skipped or empty; `seconds` are totals.
+
+    `taken` counts arrows: source, key of the arrow, target ("" for the end of the run), number of times.
+    `breakpoints` are (entry, exit) for nodes where they differ from the graph's own.
+    """
+
+    status: dict[str, str] = field(default_factory=dict)
+    visits: dict[str, int] = field(default_factory=dict)
+    taken: dict[str, dict[str, dict[str, int]]] = field(default_factory=dict)
+    breakpoints: dict[str, tuple[bool, bool]] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+    title: str = ""
+    state: str = ""
+
+
+def marks_from_state(graph: Graph, state: Mapping[str, Any]) -> Marks:
+    """The marks of an instance's state. What does not fit (people may edit the file) is left out."""
+    general = _group(state, "global_parameters")
+    engine = _group(state, "engine")
+    marks = Marks(state=str(general.get("step_engine_state") or ""))
+    if general.get("pause_reason") and marks.state == "PAUSED":
+        marks.state += f": {general['pause_reason']}"
+    if isinstance(path := general.get("step_engine_instance_path"), str):
+        marks.title = Path(path).name
+    for node, count in _group(engine, "visits").items():
+        if isinstance(count, int) and count > 0:
+            marks.visits[node] = count
+    for node, seconds in _group(engine, "seconds").items():
+        if isinstance(seconds, (int, float)):
+            marks.seconds[node] = seconds
+    for source, keys in engine.get("taken", {}).items() if isinstance(engine.get("taken"), dict) else ():
+        for key, targets in keys.items() if isinstance(keys, dict) else ():
+            for target, count in targets.items() if isinstance(targets, dict) else ():
+                if isinstance(count, int) and count > 0:
+                    marks.taken.setdefault(source, {}).setdefault(key, {})[target] = count
+    for node, spec in graph.nodes.items():
+        set_here = _group(_group(state, "breakpoints"), node)
+        entry, leave = (
+            set_here.get("entry", spec.entry_breakpoint),
+            set_here.get("exit", spec.exit_breakpoint),
+        )
+        marks.breakpoints[node] = (bool(entry), bool(leave))
+        if node in marks.visits:
+            only_failed = set(marks.taken.get(node, ())) == {FAILURE_ARROW}
+            marks.status[node] = "failed" if only_failed else "skipped" if spec.skip_execute else "done"
+    current = engine.get("node")
+    if isinstance(current, str) and current and marks.state != "COMPLETE_SUCCESS":
+        marks.status[current] = "failed" if marks.state == "COMPLETE_ERROR" else "current"
+    return marks
+
+
+def _group(state: Mapping[str, Any], name: str) -> dict[str, Any]:
+    value = state.get(name)
+    return value if isinstance(value, dict) else {}
+
+
+def describe_picture(graph: Graph, marks: Marks) -> dict[str, Any]:
+    """Graph and marks as the plain data that `octo.engine.dot` draws."""
+    try:
+        first = graph.first_node()
+    except UsageError:
+        first = ""
+    nodes = []
+    for name, spec in graph.nodes.items():
+        entry, leave = marks.breakpoints.get(name, (spec.entry_breakpoint, spec.exit_breakpoint))
+        node = {"name": name, "attrs": spec.attrs, "first": name == first, "active": spec.active}
+        node |= {
+            "skip": spec.skip_execute,
+            "entry": entry,
+            "exit": leave,
+            "status": marks.status.get(name, ""),
+        }
+        nodes.append(node | {"visits": marks.visits.get(name, 0), "seconds": marks.seconds.get(name)})
+    return {"title": marks.title or graph.source.name, "state": marks.state, "nodes": nodes} | {
+        "arrows": _arrows(graph, marks)
+    }
+
+
+def _arrows(graph: Graph, marks: Marks) -> list[dict[str, Any]]:
+    """The arrows there are, and those that were taken without being in the dict."""
+    counts = {
+        (source, key, target): count
+        for source, keys in marks.taken.items()
+        for key, targets in keys.items()
+        for target, count in targets.items()
+    }
+    arrows: list[dict[str, Any]] = []
+    for name, spec in graph.nodes.items():
+        for key, arrow in spec.arrows.items():
+            if arrow.target in graph.nodes:
+                count = counts.pop((name, key, arrow.target), 0)
+                plain = {"source": name, "key": key, "target": arrow.target, "attrs": arrow.attrs}
+                arrows.append(
+                    plain | {"active": arrow.active, "count": count, "dynamic": False, "end": False}
+                )
+    for (source, key, target), count in counts.items():
+        end = key == COMPLETE or target in ("", COMPLETE)
+        if source in graph.nodes and (end or target in graph.nodes):
+            plain = {"source": source, "key": key, "target": "" if end else target, "attrs": {}}
+            dynamic = key.startswith(DYNAMIC_ARROW_PREFIX)
+            arrows.append(plain | {"active": True, "count": count, "dynamic": dynamic, "end": end})
+    return arrows
+
+
+def draw(graph: Graph, marks: Marks, out: Path | str, *, timeout: float = 120.0) -> None:
+    """Draw `graph` into the file `out`, in the format of its extension; waits until it is there.
+
+    Raises UsageError for an extension that is not known and OctoError when drawing fails or takes
+    longer than `timeout` seconds.
+    """
+    out = Path(os.path.abspath(out))
+    file_format = out.suffix[1:].lower()
+    if file_format not in FORMATS:
+        known = ", ".join("." + name for name in FORMATS)
+        raise UsageError(
+            f"{out}: a picture cannot be made as {out.suffix or 'a file without extension'!r}; known: {known}"
+        )
+    if not out.parent.is_dir():
+        raise UsageError(f"{out}: there is no directory {out.parent}")
+    picture = describe_picture(graph, marks)
+    if file_format == "dot":
+        from octo.engine.dot import dot_source
+
+        try:
+            write_whole(out, dot_source(picture).encode())
+        except OSError as problem:
+            raise OctoError(f"{out} could not be written: {problem.strerror}") from problem
+        return
+    child = DrawingProcess(picture, out)
+    try:
+        error = child.finish(timeout)
+    finally:
+        child.stop()
+    if error:
+        kind = NotAvailable if "No module named" in error else OctoError
+        raise kind(f"{out} could not be drawn: {error}")
+
+
+class DrawingProcess:
+    """One child process that draws one picture and ends. It has its own session: a Ctrl-C is not for it."""
+
+    def __init__(self, picture: dict[str, Any], out: Path) -> None:
+        order = {"picture": picture, "out": str(out), "format": out.suffix[1:].lower()}
+        self._order = json.dumps(order, default=str)
+        self._process = subprocess.Popen(
+            [sys.executable, str(Path(__file__).with_name("render.py"))],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            cwd=out.parent,
+            start_new_session=True,
+            creationflags=getattr(subprocess, "BELOW_NORMAL_PRIORITY_CLASS", 0),
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+        )
+
+    def finish(self, timeout: float) -> str:
+        """Wait for the end, at most `timeout` seconds; what went wrong, or nothing. Not twice."""
+        try:
+            _, errors = self._process.communicate(self._order, timeout)
+        except subprocess.TimeoutExpired:
+            self.stop()
+            return f"it took longer than {timeout:g} s"
+        if self._process.returncode == 0:
+            return ""
+        lines = [line for line in errors.splitlines() if line.strip()]
+        return lines[-1].strip() if lines else f"the drawing process ended with {self._process.returncode}"
+
+    def stop(self) -> None:
+        """End it if it still runs."""
+        if self._process.poll() is None:
+            self._process.kill()
+            with contextlib.suppress(subprocess.TimeoutExpired, ValueError):
+                self._process.communicate(timeout=5)
