@@ -1,0 +1,142 @@
+"""How the command line writes for people: messages, tables, JSON, values, times.
+
+Plain text only; what needs a terminal (the live line) is in `reporter`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, TextIO
+
+import click
+
+LONG_VALUE = 60
+
+
+def program() -> str:
+    """How this program was called, so that the commands in its messages can be typed as they stand."""
+    called = sys.argv[0] if sys.argv else ""
+    name = Path(called).stem
+    if name == "__main__" and Path(called).parent.name == "octo":
+        return f"{sys.orig_argv[0]} -m octo"
+    if name != "octo" or not os.path.dirname(called):
+        return "octo"
+    import shutil
+
+    on_path = shutil.which("octo")
+    return "octo" if on_path and os.path.realpath(on_path) == os.path.realpath(called) else called
+
+
+def as_called(command: str) -> str:
+    """The command `octo …` the way the user has to type it."""
+    return program() + command[4:] if command.startswith("octo ") else command
+
+
+def print_error(message: str, next_commands: Sequence[str] = ()) -> None:
+    """One message on stderr, and what can be typed next."""
+    click.echo(f"octo: {message}", err=True)
+    print_next(next_commands, err=True)
+
+
+def print_next(commands: Sequence[str], *, err: bool = False) -> None:
+    """The commands that can be typed next, one a line."""
+    if commands:
+        click.echo("\n".join(["next:", *(f"  {as_called(command)}" for command in commands)]), err=err)
+
+
+def print_json(value: Any, *, indent: int = 2) -> None:
+    """Print a value as JSON; characters that the stream cannot show are escaped."""
+    click.echo(json.dumps(value, indent=indent, ensure_ascii=not can_show("é→", sys.stdout), default=str))
+
+
+def print_value(value: Any, *, as_json: bool) -> None:
+    """Print one value: text bare (unless JSON is asked for), else JSON."""
+    if isinstance(value, str) and not as_json:
+        click.echo(value)
+    else:
+        print_json(value, indent=4)
+
+
+def nearest_name(name: str, known: Iterable[str]) -> str:
+    """The known name that `name` may be a slip of; empty where none is near."""
+    import difflib
+
+    names = {candidate.casefold(): candidate for candidate in known}
+    near = difflib.get_close_matches(name.casefold(), names, n=1, cutoff=0.5)
+    return names[near[0]] if near else ""
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """`; did you mean 'x'?`, or nothing where no name is near."""
+    near = nearest_name(name, known)
+    return f"; did you mean '{near}'?" if near else ""
+
+
+def shorten(value: Any, width: int = LONG_VALUE) -> str:
+    """A value as one short line of JSON."""
+    dots = "…" if can_show("…", sys.stdout) else "..."
+    if (
+        isinstance(value, (dict, list)) and len(value) > width
+    ):  # a million rows are not written to show 60 letters
+        return f"{{{dots} {len(value)} keys}}" if isinstance(value, dict) else f"[{dots} {len(value)} items]"
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= width else text[: width - len(dots)] + dots
+
+
+def can_show(text: str, stream: TextIO | Any) -> bool:
+    """Whether the stream's encoding has these characters."""
+    try:
+        text.encode(getattr(stream, "encoding", None) or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequence[int] = ()) -> str:
+    """Columns that line up; those in `right` (numbers) to the right. On a terminal a line is never broken."""
+    lines = [list(header), *(list(row) for row in rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
+    shown = []
+    for line in lines:
+        cells = [
+            cell.rjust(widths[column]) if column in right else cell.ljust(widths[column])
+            for column, cell in enumerate(line)
+        ]
+        shown.append("  ".join(cells).rstrip())
+    if sys.stdout.isatty():
+        columns = os.get_terminal_size(sys.stdout.fileno()).columns
+        shown = [line if len(line) <= columns else line[: columns - 3] + "..." for line in shown]
+    return "\n".join(shown)
+
+
+def duration(seconds: float) -> str:
+    """A time span for people: 0.3 ms, 12 ms, 3.2 s, 4 min 05 s, 2 h 07 min."""
+    if seconds < 0.001:
+        return f"{seconds * 1000:.1f} ms"
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02d} min"
+
+
+def moment(seconds: float) -> str:
+    """A point in time, in the local time zone: today's without the date."""
+    local = time.localtime(seconds)
+    clock = time.strftime("%H:%M:%S", local)
+    today = time.localtime()
+    return clock if local[:3] == today[:3] else time.strftime("%Y-%m-%d ", local) + clock
+
+
+def counted(number: int, what: str) -> str:
+    """`1 step`, `2 steps`."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"

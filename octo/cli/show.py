@@ -1,0 +1,138 @@
+"""`octo show`: what a step does and takes."""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from octo.cli.command import command, json_option
+from octo.cli.instance import octo_command
+from octo.cli.libraries import graphs
+from octo.cli.printing import nearest, print_json, print_next
+from octo.errors import UsageError
+
+if TYPE_CHECKING:
+    from octo.engine.graph import NodeSpec
+
+
+@command("show", "octo show step_node_measure", "octo show step_node_measure --library machine_check")
+@click.argument("step", metavar="STEP")
+@click.option("-l", "--library", metavar="LIB", help="Look in this library or instance only.")
+@json_option
+def show_command(step: str, library: str | None, as_json: bool) -> None:
+    """Show what a step does and takes: its methods, flags, arrows and parameters."""
+    listed = graphs(library)
+    found = [
+        (each.path, each.graph.nodes[step])
+        for each in listed
+        if each.graph is not None and step in each.graph.nodes
+    ]
+    if not found:
+        known = [name for each in listed if each.graph is not None for name in each.graph.nodes]
+        raise UsageError(
+            f"there is no step '{step}'{nearest(step, known)}",
+            hints=["octo list steps" if library is None else octo_command("list", "steps", library)],
+        )
+    if as_json:
+        print_json([_described(path, node) for path, node in found])
+        return
+    path, node = found[0]
+    _print_node(path, node)
+    if len(found) > 1:
+        print_next([octo_command("show", step, "--library", other) for other, _ in found[1:]])
+
+
+def _described(path: str, node: NodeSpec) -> dict[str, Any]:
+    return {
+        "step": node.name,
+        "library": path,
+        "file": str(node.path),
+        "line": node.line,
+        "class": node.cls.__name__,
+        "doc": inspect.cleandoc(node.cls.__doc__ or ""),
+        "methods": {name: inspect.cleandoc(doc) for name, doc in _methods(node)},
+        "flags": _flags(node),
+        "arrows": {
+            arrow.key: {"target": arrow.target, "active": arrow.active} for arrow in node.arrows.values()
+        },
+        "params": node.params_init,
+        "results": node.results_init,
+    }
+
+
+def _methods(node: NodeSpec) -> list[tuple[str, str]]:
+    """The methods that the class brings itself, with their docs."""
+    from octo.engine.node import overrides
+
+    names = ("step_entry", "step_execute", "step_exit", "step_advance")
+    return [(name, getattr(node.cls, name).__doc__ or "") for name in names if overrides(node.cls, name)]
+
+
+def _flags(node: NodeSpec) -> dict[str, Any]:
+    """What differs from an ordinary step."""
+    flags: dict[str, Any] = {
+        "first": node.first,
+        "inactive": not node.active,
+        "skip execute": node.skip_execute,
+        "entry breakpoint": node.entry_breakpoint,
+        "exit breakpoint": node.exit_breakpoint,
+        "resume at entry": node.resume_at_entry,
+        "retry": node.retry,
+        "timeout": node.timeout,
+    }
+    return {name: value for name, value in flags.items() if value}
+
+
+def _print_node(path: str, node: NodeSpec) -> None:
+    import json
+
+    click.echo(f"{node.name}  (class {node.cls.__name__}, {node.path}:{node.line})")
+    doc = inspect.cleandoc(node.cls.__doc__ or "")
+    if doc:
+        click.echo("\n" + "\n".join(f"  {line}".rstrip() for line in doc.split("\n")))
+    sections: list[tuple[str, list[tuple[str, str]]]] = [
+        ("methods", [(name, inspect.cleandoc(doc).split("\n", 1)[0]) for name, doc in _methods(node)]),
+        (
+            "flags",
+            [
+                (name, "yes" if value is True else json.dumps(value, default=str))
+                for name, value in _flags(node).items()
+            ],
+        ),
+        (
+            "arrows",
+            [
+                (arrow.key, f"to {arrow.target}" + ("" if arrow.active else " (inactive)"))
+                for arrow in node.arrows.values()
+            ],
+        ),
+        ("parameters", _first_values(node.params_init, node.name)),
+        ("results", _first_values(node.results_init, node.name)),
+    ]
+    for title, facts in sections:
+        if facts:
+            width = max(len(name) for name, _ in facts)
+            click.echo(f"\n{title}")
+            for name, text in facts:
+                click.echo(f"  {name.ljust(width)}  {text}".rstrip())
+
+
+def _first_values(groups: dict[str, Any], own: str) -> list[tuple[str, str]]:
+    """`key  value` of the node's own group; keys of other groups with the group before them."""
+    import json
+
+    facts = []
+    for group, values in groups.items():
+        if not isinstance(values, dict):
+            facts.append((group, json.dumps(values, default=str)))
+            continue
+        for key, value in values.items():
+            facts.append(
+                (
+                    key if group == own else f"{group} {key}",
+                    json.dumps(value, default=str, ensure_ascii=False),
+                )
+            )
+    return facts
