@@ -1,0 +1,1 @@
+"""Side-by-side benchmarks: what Octo's steps cost, beside yardsticks measured in the same run."""
