@@ -1,0 +1,133 @@
+"""The handle of a step on ctx: increments, appends, records, transactions, history, checkpoints."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from octo.context import Context
+from octo.errors import InvalidValue
+from octo.live import Access
+from octo.store import Author, ParameterStore
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> ParameterStore:
+    return ParameterStore(tmp_path / "it", create=True)
+
+
+@pytest.fixture
+def ctx(store: ParameterStore) -> Context:
+    return Context(Access(store._state_file, Author("step_node_one", 3, 0, store.directory)))
+
+
+def test_set_delete_and_author(ctx: Context, store: ParameterStore) -> None:
+    ctx.set("a", 1)
+    ctx.set("b", [2], who="somebody")
+    ctx.delete("a")
+    assert ctx.plain() == {"b": [2]} and ctx.plain("b") == [2]
+    with pytest.raises(KeyError):
+        ctx.delete("a")
+    with pytest.raises(KeyError):
+        ctx.plain("a")
+    assert store.history(("ctx", "b"))[-1].who == "somebody"
+    with pytest.raises(InvalidValue, match="not empty"):
+        ctx.set("", 1)
+
+
+def test_increment(ctx: Context) -> None:
+    assert ctx.increment("n") == 1 and ctx.increment("n", 5) == 6 and ctx.increment("n", -0.5) == 5.5
+    ctx["text"] = "x"
+    ctx["bool"] = True
+    for key in ("text", "bool"):
+        with pytest.raises(InvalidValue, match=f"ctx/{key}"):
+            ctx.increment(key)
+    with pytest.raises(InvalidValue):
+        ctx.increment("n", float("inf"))
+    assert ctx["n"] == 5.5
+
+
+def test_append_and_extend(ctx: Context, store: ParameterStore) -> None:
+    ctx.append("rows", 1)
+    ctx.append("rows", 2, 3)
+    before = store.seq
+    ctx.extend("rows", [4, 5])
+    assert ctx["rows"] == [1, 2, 3, 4, 5] and store.seq == before + 1
+    ctx["text"] = "x"
+    with pytest.raises(InvalidValue, match="ctx/text is not a list"):
+        ctx.append("text", 1)
+
+
+def test_record(ctx: Context) -> None:
+    ctx.record("log", {"a": 1})
+    ctx.record("log", "b")
+    ctx.record("jobs", {"state": "on"}, id="j1")
+    ctx.record("jobs", {"state": "off"}, id="j1")
+    ctx.record("jobs", 2, id="j2")
+    assert ctx["log"] == [{"a": 1}, "b"] and ctx["jobs"] == {"j1": {"state": "off"}, "j2": 2}
+    with pytest.raises(InvalidValue):
+        ctx.record("jobs", 1, id="")
+
+
+def test_a_transaction_is_one_record_or_none(ctx: Context, store: ParameterStore) -> None:
+    before = store.seq
+    with ctx.transaction() as same:
+        assert same is ctx
+        ctx["a"] = 1
+        ctx.increment("n")
+        ctx["l"] = [1]
+        ctx["l"].append(2)
+        assert ctx["l"] == [1, 2] and ctx["n"] == 1, "it sees its own changes"
+    assert store.seq == before + 1
+    with pytest.raises(RuntimeError), ctx.transaction():
+        ctx["a"] = 2
+        raise RuntimeError
+    with ctx.transaction():
+        pass
+    assert store.seq == before + 1 and ctx == {"a": 1, "n": 1, "l": [1, 2]}
+
+
+def test_history(ctx: Context, store: ParameterStore) -> None:
+    started = time.time()
+    assert ctx.get_history("x") == [] and ctx.last_modified("x") is None
+    ctx["x"] = {"a": [1]}
+    ctx["other"] = 5
+    ctx["x"]["a"].append(2)
+    ctx.set("x", 3, who="somebody")
+    del ctx["x"]
+    history = ctx.get_history("x")
+    assert [(entry["value"], entry["who"]) for entry in history] == [
+        ({"a": [1]}, "step_node_one"), ([2], "step_node_one"), (3, "somebody"), (None, "step_node_one")
+    ]  # fmt: skip
+    assert "op" not in history[0] and (history[1]["op"], history[1]["path"]) == ("append", ["x", "a"])
+    assert all(started <= entry["timestamp"] <= time.time() for entry in history)
+    assert ctx.last_modified("x") == history[-1]["timestamp"]
+
+
+def test_history_of_what_was_set_with_the_whole_group(ctx: Context, store: ParameterStore) -> None:
+    store.set("ctx", {"x": 1, "y": 2})
+    store.set("ctx", {"y": 2})
+    store.set("ctx", {"x": 5})
+    assert [entry["value"] for entry in ctx.get_history("x")] == [1, None, 5]
+    assert [entry["value"] for entry in ctx.get_history("y")] == [2, 2, None]
+    store.delete("ctx")
+    assert [entry["value"] for entry in ctx.get_history("x")] == [1, None, 5, None]
+
+
+def test_stop_is_an_event_that_is_not_set(ctx: Context) -> None:
+    assert not ctx.stop.is_set() and ctx.stop.wait(0) is False
+
+
+def test_a_checkpoint_is_a_record_without_a_change(ctx: Context, store: ParameterStore) -> None:
+    before = store.read()
+    ctx.checkpoint()
+    assert store.read() == before
+
+
+def test_a_changed_plain_copy_changes_nothing(ctx: Context) -> None:
+    ctx["x"] = {"rows": [1]}
+    ctx.plain()["x"]["rows"].append(2)
+    ctx.plain("x")["rows"].append(2)
+    assert ctx == {"x": {"rows": [1]}}

@@ -1,0 +1,151 @@
+"""The frame: what the wheel installs, what a build machine runs, and that what is imported is declared."""
+
+from __future__ import annotations
+
+import ast
+import configparser
+import os
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+
+import octo
+
+TOP_LEVEL = {"octo_step_engine_parameters.py", "scriptlet_step_engine_params.py", "octolockjson.py"}
+PARTS = ["octo", "step_library", "modules"]
+
+
+@pytest.fixture(scope="module")
+def config(checkout: Path) -> configparser.ConfigParser:
+    parser = configparser.ConfigParser()
+    parser.read(checkout / "setup.cfg", encoding="utf-8")
+    return parser
+
+
+@pytest.fixture(scope="module")
+def wheel(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
+    """Built from a copy that also has the module names which must never become top-level ones."""
+    source = tmp_path_factory.mktemp("a source")
+    for part in PARTS:
+        shutil.copytree(checkout / part, source / part, ignore=shutil.ignore_patterns("*.egg-info"))
+    for file in ["setup.py", "setup.cfg", "pyproject.toml", "README.md", "LICENSE"]:
+        shutil.copy(checkout / file, source / file)
+    (source / "modules" / "context.py").write_text("")
+    (source / "modules" / "orchestrator").mkdir(exist_ok=True)
+    (source / "modules" / "orchestrator" / "server.py").write_text("")
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "--quiet",
+        "--no-deps",
+        "-w",
+        str(source / "out"),
+        str(source),
+    ]
+    subprocess.run(command, check=True, timeout=300)
+    return zipfile.ZipFile(next((source / "out").glob("*.whl")))
+
+
+@pytest.mark.slow
+def test_the_wheel_installs_only_our_own_names(wheel: zipfile.ZipFile) -> None:
+    top = {name.split("/")[0] for name in wheel.namelist()}
+    assert {name for name in top if not name.endswith(".dist-info")} == {"octo", "step_library", *TOP_LEVEL}
+
+
+@pytest.mark.slow
+def test_the_wheel_carries_every_file(wheel: zipfile.ZipFile, checkout: Path) -> None:
+    carried = set(wheel.namelist())
+    expected = {
+        path.relative_to(checkout).as_posix()
+        for part in ["octo", "step_library"]
+        for path in (checkout / part).rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts and not path.name.startswith(".")
+    }
+    assert expected <= carried, expected - carried
+    assert {"octo/_modules/context.py", "octo/_modules/orchestrator/server.py"} <= carried
+    assert not [name for name in carried if name.endswith(".pyc")]
+
+
+@pytest.mark.slow
+def test_the_wheel_has_the_commands(wheel: zipfile.ZipFile) -> None:
+    name = next(name for name in wheel.namelist() if name.endswith("entry_points.txt"))
+    commands = re.findall(r"^(\w+) = ", wheel.read(name).decode(), flags=re.MULTILINE)
+    assert set(commands) == {"octo", "octo_step_engine_parameters", "scriptlet_step_engine_params"}
+
+
+def test_the_version_is_one(config: configparser.ConfigParser, checkout: Path) -> None:
+    version = config["metadata"]["version"]
+    assert octo.__version__ == version
+    assert version in (checkout / "CHANGELOG.md").read_text(encoding="utf-8")
+    try:
+        installed = metadata.version("octo-step-engine")
+    except metadata.PackageNotFoundError:
+        pytest.skip("this environment runs from the checkout without installation")
+    assert installed == version
+
+
+def imports_that_run(node: ast.AST) -> Iterator[ast.AST]:
+    """All parts of a module except what stands under `if TYPE_CHECKING:`."""
+    yield node
+    for part in ast.iter_child_nodes(node):
+        if not (isinstance(part, ast.If) and ast.unparse(part.test) == "TYPE_CHECKING"):
+            yield from imports_that_run(part)
+
+
+def test_what_is_imported_is_declared(config: configparser.ConfigParser, checkout: Path) -> None:
+    """Every third-party import of octo/ and step_library/ is a core dependency or belongs to an extra."""
+    requirements = config["options"]["install_requires"] + "".join(config["options.extras_require"].values())
+    declared = {
+        re.sub(r"[-_.]+", "-", name).lower() for name in re.findall(r"^\w[\w.-]*", requirements, re.MULTILINE)
+    }
+    distributions = metadata.packages_distributions()
+    own = {"octo", "step_library", *(name.removesuffix(".py") for name in TOP_LEVEL)}
+    missing = set()
+    for path in [*(checkout / "octo").rglob("*.py"), *(checkout / "step_library").rglob("*.py")]:
+        beside = {other.stem for other in path.parent.glob("*.py")} | own
+        for node in imports_that_run(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom) and not node.level and node.module:
+                names = [node.module]
+            for name in {name.split(".")[0] for name in names} - beside - sys.stdlib_module_names:
+                known = {re.sub(r"[-_.]+", "-", each).lower() for each in distributions.get(name, [name])}
+                if not known & declared:
+                    missing.add(f"{path.relative_to(checkout)} imports {name}")
+    assert not missing, "\n".join(sorted(missing))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the build machine is not Windows")
+def test_the_build_machine_runs_make_test_and_nothing_else(checkout: Path, tmp_path: Path) -> None:
+    make = tmp_path / "make"
+    make.write_text('#!/bin/sh\necho "$PWD: make $*"\n')
+    make.chmod(0o755)
+    path = os.pathsep.join([str(tmp_path), os.environ["PATH"]])
+    done = subprocess.run(
+        [checkout / ".ci" / "run"],
+        cwd=tmp_path,
+        env={**os.environ, "PATH": path},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == f"{checkout}: make test\n"
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
+def test_make_alone_says_what_there_is(checkout: Path) -> None:
+    done = subprocess.run(
+        ["make", "--no-print-directory"], cwd=checkout, capture_output=True, text=True, check=True
+    )
+    targets = re.findall(r"^make (\w+)", done.stdout, flags=re.MULTILINE)
+    makefile = (checkout / "Makefile").read_text(encoding="utf-8")
+    declared = re.search(r"^\.PHONY: (.*)", makefile, flags=re.MULTILINE)
+    assert declared and set(targets) == set(declared[1].split()) - {"help"}
