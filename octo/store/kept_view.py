@@ -89,12 +89,18 @@ class KeptView(OpenFile):
             return
         self._unsettled.clear()
         mark = [len(data), view.crc_of(data)]
+        before = self.journal.seq
         if mark != self._merged:
             self._merge(value, running, mark, self.view_seq, self._last_edit)
         self._seen = [view.Seen.of(stat, self.view_seq, mark[1])]
         self._settings()
-        if not self._has_unwritten_edit:
+        if self._has_unwritten_edit:
+            return
+        try:
             self._write_view()
+        except StoreError:  # a full disk: where there was nothing to merge, reading goes on
+            if writing or self.journal.seq > before or mark == self._merged:
+                raise
 
     def _merge(self, value: Any, running: bool, file_mark: list[int], view_seq: int, last: Merged | None) -> None:
         """Take over what is different in `value`, in one record that says which file (size, CRC) it came from.
