@@ -83,6 +83,31 @@ class StepTimeout(OctoError):
     """`step_execute` took longer than its time-out."""
 
 
+class CtxClash(OctoError):
+    """Two steps that the plan does not order set or deleted one place in ctx."""
+
+
+class CutOff(OctoError):
+    """What a step or job was doing ended in the middle: its process is gone."""
+
+
+class BodyFailed(OctoError):
+    """An exception of a body that ran in another process.
+
+    `type_name` and `bases` (names, nearest first) are of the exception there, `traceback_text` is as printed there.
+    """
+
+    def __init__(self, type_name: str, message: str, traceback_text: str = "", bases: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.type_name = type_name
+        self.traceback_text = traceback_text
+        self.bases = tuple(bases)
+
+
+class NameNotFound(UsageError):
+    """A module, function, class or step that is named by text is not there; the message has the nearest name."""
+
+
 @dataclass(frozen=True, order=True)
 class Problem:
     """One mistake found before a run, with its place."""
@@ -95,9 +120,15 @@ class Problem:
         return f"{self.path}:{self.line}: {self.message}"
 
 
-class LibraryError(UsageError):
-    """All that is wrong with a step library, found together."""
-
+class _Mistakes(UsageError):
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = sorted(problems)
         super().__init__("\n".join(str(p) for p in self.problems))
+
+
+class LibraryError(_Mistakes):
+    """All that is wrong with a step library, found together."""
+
+
+class RecipeError(_Mistakes):
+    """All that is wrong with a recipe, found together."""

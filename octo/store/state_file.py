@@ -89,6 +89,11 @@ class StateFile(LoadedFile):
         with self.reading() as tree:
             return copied(tree.find(path))
 
+    def lines(self) -> list[dict[str, Any]]:
+        """All lines of the journal, oldest first."""
+        with self.reading():
+            return list(self.journal.lines())
+
     # -- changing --------------------------------------------------------------------------------
 
     @contextmanager

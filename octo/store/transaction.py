@@ -23,6 +23,8 @@ class Transaction:
         self.ops: list[Any] = []
         self.is_dirty = False
         """Whether the tree may hold what is in no record."""
+        self.notes_defaults = False
+        """Whether a `setdefault` of what is there is a change too (for steps that run beside others)."""
         self.flags: dict[str, Any] = {}
         """Of the record: begin, end, fence (calls of steps), set by the engine."""
 
@@ -49,6 +51,19 @@ class Transaction:
         if old is not MISSING:
             op["old"] = old
         self._do(op)
+
+    def setdefault(self, path: Path, value: Any) -> None:
+        """Put `value` at `path` where nothing is yet.
+
+        Parallel steps that want one value agree, so what was wanted is noted, and also where something is already.
+        """
+        wanted = checked(value, path)
+        there = self._tree.find(path)
+        if there is MISSING:
+            self._make_parents(path)
+            self._do({"op": "set", "path": list(path), "value": wanted, "wanted": wanted})
+        elif self.notes_defaults and type(there) not in (dict, list):
+            self._do({"op": "set", "path": list(path), "value": there, "old": there, "wanted": wanted})
 
     def delete(self, path: Path) -> None:
         """Remove a key of a dict or an item of a list; KeyError where there is none."""
@@ -128,7 +143,7 @@ class Transaction:
                 for position in range(length, len(path)):  # all that follow, before the first dict is made
                     if type(path[position]) is not str:
                         raise InvalidValue(f"{spell(path[:position])} is not there")
-                op: Op = {"op": "set", "path": list(path[:length]), "value": {}}
+                op: Op = {"op": "set", "path": list(path[:length]), "value": {}, "wanted": {}}
                 self._do({**op, "record": True} if record else op)
             elif type(there) not in (dict, list):
                 raise InvalidValue(f"{spell(path[:length])} is {type(there).__name__}, not a dict")
