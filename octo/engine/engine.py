@@ -24,14 +24,12 @@ from octo.store.author import ENVIRONMENT_NAME
 
 from .ending import Ending, Tally
 from .events import Events, Subscriber
-from .graph import FAILURE_ARROW, Graph
-from .library import load_library
-from .lifecycle import ENGINE, Lifecycle
+from .node_walk import NodeWalk
 from .output import RunLog
-from .position import ENTER, JUMP, put
+from .position import put, setting
 from .result import RunResult
-from .resume import Start, begin_at, find_start, take_back_cut_off_calls
 from .stopping import Stopping
+from .walk import ENGINE, Frame, Walk
 
 log = logging.getLogger("octo.engine")
 
@@ -49,15 +47,17 @@ class Engine:
 
     `subscribers` are told each event (`octo.engine.events`). `verbose` is handed to the nodes as
     `verbose_flag`. `strict`: changed sources are an error instead of a warning. `draw=False` leaves
-    `Assets/graph.png` alone.
+    `Assets/graph.png` alone. `walk`: what to walk instead of the step library that the instance names
+    (a recipe gives its own).
     """
 
     def __init__(self, instance: str | Path, *, verbose: bool = False, subscribers: Sequence[Subscriber] = (),
-                 strict: bool = False, draw: bool = True) -> None:
+                 strict: bool = False, draw: bool = True, walk: Walk | None = None) -> None:
         self.instance = instance
         self.verbose = verbose
         self.strict = strict
         self.draw = draw
+        self._walk = walk
         self._subscribers = list(subscribers)
 
     def run(self, steps: int | None = None) -> RunResult:
@@ -71,10 +71,8 @@ class Engine:
         store = ParameterStore(self.instance)
         store.begin_anew_if_removed()
         state = store.read(without=_LARGE)
-        graph = load_library(
-            library_of(state, store.directory, self.instance), _setting(state, "first_step_node", "")
-        )
-        run_id = str(_setting(state, "run_id", "")) or new_run_id()
+        walk = self._walk or self._library_walk(store, state)
+        run_id = walk.run_id(state) or new_run_id()
         lock = RunLock(store.directory)
         try:
             lock.acquire(run_id)
@@ -84,44 +82,35 @@ class Engine:
                 error.message, hints=[f"octo status {shown} --watch", f"octo logs {shown} -f"]
             ) from None
         try:
-            return _Run(self, store, graph, run_id, steps).go(lock)
+            return _Run(self, store, walk, run_id, steps).go()
         finally:
             lock.release()
+
+    def _library_walk(self, store: ParameterStore, state: Any) -> Walk:
+        from .library import load_library
+
+        library = library_of(state, store.directory, self.instance)
+        return NodeWalk(load_library(library, setting(state, "first_step_node", "")), strict=self.strict)
 
 
 class _Run:
     """One run: what is set up before the first step and put away after the last."""
 
-    def __init__(
-        self, engine: Engine, store: ParameterStore, graph: Graph, run_id: str, steps: int | None
-    ) -> None:
-        self.engine, self.store, self.graph, self.run_id, self.steps = engine, store, graph, run_id, steps
+    def __init__(self, engine: Engine, store: ParameterStore, walk: Walk, run_id: str, steps: int | None) -> None:
+        self.engine, self.store, self.walk, self.run_id, self.steps = engine, store, walk, run_id, steps
         self.file = store._state_file
         self.started = time.monotonic()
 
-    def go(self, lock: RunLock) -> RunResult:
+    def go(self) -> RunResult:
         with self.file.locked():  # from here on there is a journal
             state = self.store.read(without=_LARGE)  # again: now nobody else runs it
-        self.first = self.graph.first_node(str(_setting(state, "first_step_node", "")))
         self.tally = Tally(_number(state, "run_step_limit"), _number(state, "run_loop_limit"))
         if self.steps is not None:
             self.tally.step_limit = min(self.steps, self.tally.step_limit or self.steps)
-        start = find_start(self.file, self.graph, self.first)
-        if start.finished:
-            return RunResult(
-                "COMPLETE_SUCCESS",
-                "completed",
-                0,
-                self.run_id,
-                start.position.node,
-                wanted=self.steps,
-                reasons=["it had finished before; nothing was run"],
-                nothing_to_do=True,
-            )
-        if self.engine.strict and start.goes_on and start.warnings:
-            raise UsageError(
-                "; ".join(start.warnings), hints=["octo run without --strict goes on with the new source"]
-            )
+        where = self.walk.begin(self.file, state)
+        if where.finished:
+            return RunResult("COMPLETE_SUCCESS", "completed", 0, self.run_id, where.node, wanted=self.steps,
+                             reasons=["it had finished before; nothing was run"], nothing_to_do=True)
         with ExitStack() as stack:
             directory = stack.enter_context(_working_directory(self.directory(state)))
             self.log = RunLog(self.store.directory / "Logs" / f"{self.run_id}.log")
@@ -130,12 +119,23 @@ class _Run:
             stack.enter_context(self.log)
             stopping = stack.enter_context(Stopping(self._asked_to_stop))
             stack.enter_context(self._deferring())
-            self.position = start.position
-            return self._walk(start, state, directory, stopping)
+            for warning in where.warnings:
+                log.warning("%s", warning)
+            self.walk.set_up(Frame(self.file, self.events, stopping, self.tally, self.log, self.store.directory,
+                                   directory, self.run_id, self.engine.verbose, self._abandon))
+            self.resumed = where.goes_on
+            self.events.tell("run_started", run_id=self.run_id, resumed=where.goes_on, graph=self.walk.graph,
+                             instance=self.store.directory, state=self.store.read(without=_LARGE),
+                             warnings=where.warnings)
+            self._record_start()
+            try:
+                return self._end(self.walk.walk())
+            finally:
+                self.walk.put_away()
 
     def directory(self, state: dict[str, Any]) -> Path:
         """The working directory of the steps: the instance's, unless `working_directory` names another."""
-        return self.store.directory / str(_setting(state, "working_directory", ""))
+        return self.store.directory / str(setting(state, "working_directory", ""))
 
     def _picture(self) -> list[Subscriber]:
         if not self.engine.draw:
@@ -145,7 +145,7 @@ class _Run:
         return [GraphPicture()]
 
     def _asked_to_stop(self, signal: str) -> None:
-        self.events.tell("stop_requested", self.position.node, self.position.visit, signal=signal)
+        self.events.tell("stop_requested", *self.walk.where()[:2], signal=signal)
 
     @contextmanager
     def _deferring(self) -> Iterator[None]:
@@ -156,75 +156,39 @@ class _Run:
         finally:
             self.file.deferring = False
 
-    # -- start, walk, end ------------------------------------------------------------------------
-
-    def _walk(self, start: Start, state: dict[str, Any], directory: str, stopping: Stopping) -> RunResult:
-        for warning in start.warnings:
-            log.warning("%s", warning)
-        failed_before = _failed_before(state, start)
-        self.lifecycle = Lifecycle(
-            self.file, self.graph, self.first, self.position, self.events, stopping, self.tally,
-            instance=self.store.directory, directory=directory, verbose=self.engine.verbose,
-            abandon=self._abandon)
-        self.resumed = start.goes_on
-        self.events.tell("run_started", run_id=self.run_id, resumed=start.goes_on, graph=self.graph,
-                         instance=self.store.directory, state=self.store.read(without=_LARGE),
-                         warnings=start.warnings)
-        begin_at(start, self.graph)
-        self._record_start(start, failed_before)
-        ending = self.lifecycle.walk(resumed=start.resumed, failed_before=failed_before)
-        return self._end(ending)
-
-    def _record_start(self, start: Start, failed_before: bool) -> None:
+    def _record_start(self) -> None:
         with self.file.transaction(ENGINE, later=True) as tx:
-            undone = take_back_cut_off_calls(self.file, tx, self.position)
+            undone = self.walk.take_back(tx)
             put(tx, "step_engine_instance_path", str(self.store.directory))
             put(tx, "step_engine_state", "STARTUP")
             put(tx, "run_id", self.run_id)
-            if not tx.peek((GLOBAL, "first_step_node"), ""):
-                put(tx, "first_step_node", self.first)
-                put(tx, "first_step_module", self.graph.nodes[self.first].module)
             for key in ("ended_by", "pause_reason"):
                 if tx.peek((GLOBAL, key), MISSING) is not MISSING:
                     tx.delete((GLOBAL, key))
-            if start.moved and self.position.state != ENTER:
-                self.lifecycle.fill_groups(tx)
-            if failed_before and self.position.begun:
-                self.position.retries = 0
-            self.lifecycle.recorder.write(tx)
-        self.lifecycle.count.own = self.position.counted
-        if undone:
-            log.warning(
-                "%s was cut off; what it had done to ctx was undone: %s",
-                self.position.node,
-                ", ".join(undone),
-            )
+            self.walk.record_start(tx)
+        for name, places in undone:
+            log.warning("%s was cut off; what it had done to ctx was undone: %s", name, ", ".join(places))
 
     def _end(self, ending: Ending) -> RunResult:
-        if ending.status == "COMPLETE_ERROR" or ending.at_once:  # the position is written already
-            with self.file.transaction(ENGINE, later=True) as tx:
-                put(tx, "step_engine_state", ending.status)
-                ending.show(tx)
-        else:
-            self.lifecycle.record(ending.status, more=ending.show)
-        position = self.position
+        self.walk.record_end(ending)
+        node, visit, state = self.walk.where()
         result = RunResult(
             ending.status,
             ending.ended_by,
             self.tally.steps,
             self.run_id,
-            position.node,
-            position.state,
+            node,
+            state,
             time.monotonic() - self.started,
             ending.reasons,
-            self.lifecycle.error,
+            self.walk.error,
             self.tally.timings,
             self.resumed,
             self.steps,
         )
         self.file.flush()
         self.file.deferring = False
-        self.events.tell("run_ended", position.node, position.visit, result=result)
+        self.events.tell("run_ended", node, visit, result=result)
         return result
 
     def _abandon(self, ending: Ending) -> NoReturn:
@@ -245,7 +209,7 @@ class _Run:
 
 def library_of(state: Any, directory: Path, shown: str | Path) -> Path:
     """The instance's step library; a relative path starts at the instance. UsageError where none is set."""
-    library = str(_setting(state, "step_engine_library_path", ""))
+    library = str(setting(state, "step_engine_library_path", ""))
     if not library:
         raise UsageError(f"{shown} names no step library",
                          hints=[f"octo params {quoted(shown)} {GLOBAL} step_engine_library_path LIB"])
@@ -257,23 +221,8 @@ def new_run_id() -> str:
     return f"{time.strftime('%Y%m%dT%H%M%S')}-{secrets.token_hex(2)}"
 
 
-def _setting(state: Any, key: str, default: Any) -> Any:
-    group = state.get(GLOBAL) if isinstance(state, dict) else None
-    value = group.get(key, default) if isinstance(group, dict) else default
-    return default if value is None else value
-
-
-def _failed_before(state: Any, start: Start) -> bool:
-    """Whether `last_error` is that of the call with which the run goes on."""
-    if start.position.state == JUMP and start.position.arrow == FAILURE_ARROW:
-        return False
-    error = _setting(state, "last_error", {})
-    visit = error.get("visit") if isinstance(error, dict) else None
-    return _setting(state, "step_engine_state", "") == "COMPLETE_ERROR" or visit == start.position.visit
-
-
 def _number(state: Any, key: str) -> int:
-    value = _setting(state, key, 0)
+    value = setting(state, key, 0)
     if type(value) is not int or value < 0:
         raise UsageError(f"{GLOBAL}/{key} is a whole number, 0 or more; it is {value!r}")
     return value

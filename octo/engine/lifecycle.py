@@ -31,9 +31,8 @@ from .plan import GraphWalk
 from .position import ADVANCE, ENTER, EXECUTE, EXIT, INACTIVE, JUMP, Position, Recorder
 from .retry import Retry
 from .stopping import Stopping
+from .walk import ENGINE
 
-ENGINE = "octo"
-"""The author of the engine's own records."""
 METHODS = {ENTER: "step_entry", EXECUTE: "step_execute", EXIT: "step_exit", ADVANCE: "step_advance"}
 
 

@@ -102,3 +102,10 @@ def put(tx: Transaction, key: str, value: Any) -> None:
     """Set a global parameter where it is not that already."""
     if tx.peek((GLOBAL, key), MISSING) != value:
         tx.set((GLOBAL, key), value)
+
+
+def setting(state: Any, key: str, default: Any) -> Any:
+    """A global parameter of the whole state; `default` where it is missing or null."""
+    group = state.get(GLOBAL) if isinstance(state, dict) else None
+    value = group.get(key, default) if isinstance(group, dict) else default
+    return default if value is None else value
