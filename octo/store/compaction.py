@@ -43,10 +43,11 @@ def is_due(file: StateFile) -> bool:
 def _needed_from(file: StateFile) -> int:
     """The highest number that the base may have.
 
-    An open call's changes must stay to be undone, and the state that the JSON shows must stay to be
-    compared with an edit.
+    An open call's changes must stay to be undone, as must those from the number on that the state itself names
+    (`global_parameters.history_from`), and the state that the JSON shows must stay to be compared with an edit.
     """
-    return min([file.journal.seq, file.view_seq, *(call - 1 for call in file.open_calls)])
+    named = [file.history_from - 1] if file.history_from else []
+    return min([file.journal.seq, file.view_seq, *named, *(call - 1 for call in file.open_calls)])
 
 
 def compact_if_due(file: StateFile) -> None:

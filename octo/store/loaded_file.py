@@ -54,6 +54,7 @@ class LoadedFile(KeptView):
                 self._write_view()
 
     def _load(self, writing: bool) -> None:
+        self.touched.lost_track()
         self._seen, self.open_calls, self.fenced, self.view_seq = [], {}, [], 0
         self._merged, self._last_edit, self._has_unwritten_edit = [], None, False
         if not self.lock.held or not self.journal.open():

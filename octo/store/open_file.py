@@ -19,6 +19,7 @@ from .journal import Journal
 from .layout import Layout
 from .lock import ParameterLock
 from .merge import Merged, state_before
+from .touched import Touched
 from .transaction import Transaction
 from .values import dumps, with_crc
 
@@ -36,6 +37,8 @@ class OpenFile:
         self.lock = ParameterLock(layout.lock)
         self.durability = "group"
         self.history_limit = HISTORY_LIMIT
+        self.history_from = 0
+        """The number of the oldest change that compaction must keep; 0: none in particular."""
         self.deferring = False
         self.open_calls: dict[int, int] = {}
         self.fenced: list[int] = []
@@ -49,6 +52,7 @@ class OpenFile:
         self.tree: Tree | None = None
         self._seen: list[view.Seen] = []
         self._merged: list[int] = []
+        self.touched = Touched()
         self._last_edit: Merged | None = None
         self._displaced = Displaced(-1, [], 0)
         self._has_unwritten_edit = False
@@ -90,6 +94,7 @@ class OpenFile:
                 except (InvalidValue, KeyError) as error:
                     raise self.journal.damaged(0, f"change {line['seq']} does not fit: {error}") from error
                 self._note_calls(line["seq"], line.get("visit", 0), line)
+                self.touched.note_line(line)
                 if "merged" in line:
                     self._merged = line["merged"]
 
@@ -108,6 +113,8 @@ class OpenFile:
             durability, limit = settings.get("durability"), settings.get("history_limit")
             self.durability = durability if durability in DURABILITIES else "group"
             self.history_limit = limit if type(limit) is int and limit >= 0 else HISTORY_LIMIT
+            needed = settings.get("history_from")
+            self.history_from = needed if type(needed) is int and needed > 0 else 0
 
     def _check_shape(self) -> None:
         """The dict that the checkpoint stands in must stay one."""

@@ -115,6 +115,8 @@ class StateFile(LoadedFile):
                     raise AttemptEnded(f"{author.who}: this call has failed or timed out; nothing was changed")
                 assert self.tree is not None
                 tx = self._active = Transaction(self.tree)
+                if author is not None and author.call in self.touched:
+                    tx.touches = []
                 self.tree.displaced.clear()
                 yield tx
                 if tx.ops or tx.flags:
@@ -160,6 +162,8 @@ class StateFile(LoadedFile):
             large = not later or not self.deferring
             if not large:
                 self._view_is_due()
+        if tx.touches is not None:
+            self.touched.note(call, tx.touches, checkpoint="checkpoint" in flags)
         self._settings()
         if self.journal.seq % 256 == 0 and self.housekeeping is not None:
             views.schedule((id(self), "housekeeping"), 0.0, partial(self.housekeeping, self))

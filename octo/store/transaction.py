@@ -9,6 +9,7 @@ import orjson
 from octo.errors import InvalidValue
 
 from .changes import MISSING, Op, Tree
+from .touched import Touch, touch
 from .values import Path, checked, copied, dumps, spell
 
 
@@ -23,8 +24,9 @@ class Transaction:
         self.ops: list[Any] = []
         self.is_dirty = False
         """Whether the tree may hold what is in no record."""
-        self.notes_defaults = False
-        """Whether a `setdefault` of what is there is a change too (for steps that run beside others)."""
+        self.touches: list[Touch] | None = None
+        """For a call that is followed (`octo.store.touched`): what it touches; then a `setdefault` of what is
+        there is a change too."""
         self.flags: dict[str, Any] = {}
         """Of the record: begin, end, fence (calls of steps), set by the engine."""
 
@@ -62,7 +64,7 @@ class Transaction:
         if there is MISSING:
             self._make_parents(path)
             self._do({"op": "set", "path": list(path), "value": wanted, "wanted": wanted})
-        elif self.notes_defaults and type(there) not in (dict, list):
+        elif self.touches is not None and type(there) not in (dict, list):
             self._do({"op": "set", "path": list(path), "value": there, "old": there, "wanted": wanted})
 
     def delete(self, path: Path) -> None:
@@ -162,3 +164,5 @@ class Transaction:
         else:
             self._tree.put(place, value)
         self.ops.append(orjson.Fragment(encoded))
+        if self.touches is not None and (seen := touch(op)) is not None:
+            self.touches.append(seen)
