@@ -12,7 +12,7 @@ import pytest
 FLOORS = [
     ["errors"],
     ["store"],
-    ["context", "live", "scriptlet", "resolve", "documented"],
+    ["context", "live", "scriptlet", "resolve", "param", "registry", "shared_names", "documented"],
     ["executors"],
     ["engine"],
     ["recipe"],

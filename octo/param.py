@@ -1,0 +1,373 @@
+"""A step's parameters as a plain table: what there is, of which type, with which default.
+
+The table stands beside the step's function, put there by `@scriptlet`, and is checked on every way in:
+recipes, the command line and a call from Python.
+"""
+
+from __future__ import annotations
+
+import copy
+import difflib
+import functools
+import math
+import os
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar, overload
+
+from octo.errors import OctoError
+
+Target = TypeVar("Target", bound=Callable[..., Any])
+TABLE = "__octo_params__"
+
+
+class _Required:
+    def __repr__(self) -> str:
+        return "required"
+
+
+REQUIRED: Any = _Required()
+
+
+class ParamError(OctoError, ValueError, TypeError):
+    """A step was given a parameter that it does not have, or a value of the wrong type."""
+
+    exit_code = 2
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class MissingParam(ParamError, KeyError):
+    """A step was not given a parameter that it needs."""
+
+
+@dataclass(frozen=True)
+class Param:
+    """One parameter of a step. Without a default it is required.
+
+    `type` is a name ("list", "dict", "str", "int", "float", "bool", "number", "null", "path", "callable",
+    "template", "any"), a Python class, "list[str]" and the like, or several of them: "str | null", a tuple.
+    A "template" is handed over as it stands in the recipe: the step itself renders it.
+    """
+
+    name: str
+    type: Any = "any"
+    default: Any = REQUIRED
+    help: str = ""
+    aliases: tuple[str, ...] | list[str] = ()
+    choices: Collection[Any] | None = None
+
+    def __post_init__(self) -> None:
+        unknown = [name for name in type_names(self.type) if name not in _READERS]
+        if unknown:
+            near = _nearest(unknown[0], _READERS)
+            raise ParamError(f"parameter {self.name!r}: there is no type {unknown[0]!r}{near}")
+
+    @property
+    def required(self) -> bool:
+        """It has no default."""
+        return self.default is REQUIRED
+
+    def value(self, given: Any) -> Any:
+        """The value as the step gets it; ParamError where it does not fit."""
+        if given is None and self.default is None:
+            return None
+        found = _read(self.type, given)
+        if found is _WRONG:
+            raise ParamError(f"parameter {self.name!r} is to be {type_text(self.type)}, not {_short(given)}")
+        if self.choices is not None and found not in self.choices:
+            allowed = ", ".join(map(repr, self.choices))
+            near = _nearest(given, [c for c in self.choices if isinstance(c, str)]) if isinstance(given, str) else ""
+            raise ParamError(f"parameter {self.name!r} is to be one of {allowed}, not {_short(given)}{near}")
+        return found
+
+    def __str__(self) -> str:
+        kind = "" if type_text(self.type) == "any" else f": {type_text(self.type)}"
+        return f"{self.name}{kind}" if self.required else f"{self.name}{kind} = {self.default!r}"
+
+
+@dataclass(frozen=True)
+class Table:
+    """The parameters of one step. `keeps_unknown`: what is not in it is handed over as it is."""
+
+    params: tuple[Param, ...]
+    keeps_unknown: bool = False
+    _names: dict[str, Param] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        names: dict[str, Param] = {}
+        for param in self.params:
+            for name in (param.name, *param.aliases):
+                if name in names:
+                    raise ParamError(f"two parameters of a step are called {name!r}")
+                names[name] = param
+        object.__setattr__(self, "_names", names)
+
+    def fill(self, given: Mapping[str, Any] | None) -> dict[str, Any]:
+        """The parameters under their first names, converted, defaults added. Raises the first mistake."""
+        found: dict[str, Any] = {}
+        used: dict[str, str] = {}
+        for name, value in (given or {}).items():
+            param = self._names.get(name)
+            if param is None:
+                if not self.keeps_unknown:
+                    raise ParamError(self._unknown(name))
+                found[name] = value
+            elif param.name in used:
+                raise ParamError(_twice(used[param.name], name))
+            else:
+                used[param.name] = name
+                found[param.name] = param.value(value)
+        for param in self.params:
+            if param.name not in used:
+                if param.required:
+                    raise MissingParam(self._missing(param))
+                default = param.default
+                found[param.name] = copy.deepcopy(default) if isinstance(default, (list, dict)) else default
+        return found
+
+    def mistakes(self, given: Mapping[str, Any], templated: Collection[str] = ()) -> list[str]:
+        """All that does not fit. The values of `templated` names are not known yet."""
+        found: list[str] = []
+        used: dict[str, str] = {}
+        for name, value in given.items():
+            param = self._names.get(name)
+            if param is None:
+                if not self.keeps_unknown:
+                    found.append(self._unknown(name))
+                continue
+            if param.name in used:
+                found.append(_twice(used[param.name], name))
+            used[param.name] = name
+            if name not in templated:
+                try:
+                    param.value(value)
+                except OctoError as error:
+                    found.append(error.message)
+        missing = (param for param in self.params if param.required and param.name not in used)
+        return found + [self._missing(param) for param in missing]
+
+    def __str__(self) -> str:
+        return ", ".join([*map(str, self.params), *(["..."] if self.keeps_unknown else [])])
+
+    def _unknown(self, name: str) -> str:
+        has = f"; it takes: {self}" if self.params else "; it takes none"
+        return f"unknown parameter {name!r}{_nearest(name, self._names) or has}"
+
+    def _missing(self, param: Param) -> str:
+        return f"parameter {param.name!r} is missing" + (f": {param.help}" if param.help else "")
+
+
+@overload
+def scriptlet(
+    target: Target, *, params: Iterable[Param] | None = None, keeps_unknown: bool = False
+) -> Target: ...
+@overload
+def scriptlet(
+    target: None = None, *, params: Iterable[Param] | None = None, keeps_unknown: bool = False
+) -> Callable[[Target], Target]: ...
+def scriptlet(target: Any = None, *, params: Iterable[Param] | None = None, keeps_unknown: bool = False) -> Any:
+    """Declare the parameters of a step's function or class; a decorator, bare or called.
+
+    Every call then checks and completes them. Bare, it takes them from the function's own signature.
+    """
+
+    def declare(target: Any) -> Any:
+        is_class = isinstance(target, type)
+        body = target.run if is_class else target
+        listed = _from_signature(body) if params is None else tuple(params)
+        if listed is None:
+            return target  # it takes what it gets
+        table = Table(listed, keeps_unknown)
+        checked = _checking(body, table)
+        if is_class:
+            target.run = checked
+            setattr(target, TABLE, table)
+            return target
+        setattr(checked, TABLE, table)
+        return checked
+
+    return declare if target is None else declare(target)
+
+
+def table_of(target: Any) -> Table | None:
+    """The table that a function or class declares."""
+    return getattr(target, TABLE, None)
+
+
+def params_of(target: Any) -> tuple[Param, ...] | None:
+    """The parameters that a function or class declares; None where it declares none."""
+    table = table_of(target)
+    return None if table is None else table.params
+
+
+def _from_signature(body: Callable[..., Any]) -> tuple[Param, ...] | None:
+    import inspect
+
+    names = [p for p in inspect.signature(body).parameters.values() if p.name not in ("self", "ctx", "context")]
+    if any(p.name == "params" or p.kind in (p.VAR_KEYWORD, p.VAR_POSITIONAL) for p in names):
+        return None
+    return tuple(Param(p.name, default=REQUIRED if p.default is p.empty else p.default) for p in names)
+
+
+def _checking(body: Callable[..., Any], table: Table) -> Callable[..., Any]:
+    """The body behind the check of its parameters, wherever in the call they stand."""
+    import inspect
+
+    signature = inspect.signature(body)
+    names = list(signature.parameters)
+    if "params" in names:
+        place = names.index("params")
+
+        @functools.wraps(body)
+        def whole(*args: Any, **more: Any) -> Any:
+            if len(args) > place:
+                args = (*args[:place], table.fill(args[place]), *args[place + 1 :])
+            else:
+                more["params"] = table.fill(more.get("params"))
+            return body(*args, **more)
+
+        return whole
+    handles = {name for name in ("self", "ctx", "context") if name in names}
+
+    @functools.wraps(body)
+    def single(*args: Any, **more: Any) -> Any:
+        bound = signature.bind_partial(*args)
+        given = {name: value for name, value in bound.arguments.items() if name not in handles}
+        rest = {name: value for name, value in more.items() if name in handles}
+        twice = given.keys() & more.keys()
+        if twice:
+            raise ParamError(f"parameter {min(twice)!r} is given twice")
+        filled = table.fill({**given, **{name: value for name, value in more.items() if name not in handles}})
+        front = [value for name, value in bound.arguments.items() if name in handles]
+        if any(name in handles for name in list(bound.arguments)[len(front) :]):
+            rest |= {name: bound.arguments[name] for name in handles if name in bound.arguments}
+            front = []
+        return body(*front, **rest, **filled)
+
+    return single
+
+
+# --- types
+
+
+_WRONG = object()
+
+
+def _one_of(*kinds: type) -> Callable[[Any], Any]:
+    return lambda value: value if isinstance(value, kinds) else _WRONG
+
+
+def _whole(value: Any) -> Any:
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) else _WRONG
+
+
+def _real(value: Any) -> Any:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return _WRONG
+    return float(value) if math.isfinite(value) else _WRONG
+
+
+def _number(value: Any) -> Any:
+    return _WRONG if _real(value) is _WRONG else value
+
+
+def _callable(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value if callable(value) else _WRONG
+    from .resolve import resolve
+
+    return resolve(value)
+
+
+def _list(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return list(value)
+    if isinstance(value, list):
+        return value
+    from collections.abc import MutableSequence
+
+    return value if isinstance(value, MutableSequence) and not isinstance(value, bytearray) else _WRONG
+
+
+_READERS: dict[str, Callable[[Any], Any]] = {
+    "any": lambda value: value,
+    "template": lambda value: value,
+    "list": _list,
+    "dict": _one_of(Mapping),
+    "str": _one_of(str),
+    "int": _whole,
+    "float": _real,
+    "bool": _one_of(bool),
+    "number": _number,
+    "null": _one_of(type(None)),
+    "path": lambda value: os.fspath(value) if isinstance(value, (str, os.PathLike)) and str(value) else _WRONG,
+    "callable": _callable,
+}
+
+
+def _members(kind: Any) -> list[Any]:
+    """The types of which a value may be one."""
+    if kind is None:
+        return ["any"]
+    if isinstance(kind, (tuple, list)):
+        return [one for several in kind for one in _members(several)]
+    if isinstance(kind, str):
+        return [one.strip() for one in kind.split("|")]
+    return [{type(None): "null"}.get(kind, kind.__name__) if _plain(kind) else kind]
+
+
+def _plain(kind: Any) -> bool:
+    return kind is type(None) or (isinstance(kind, type) and kind in (list, dict, str, int, float, bool))
+
+
+def _split(name: str) -> tuple[str, str]:
+    """`list[str]` -> list and str; the inside of `dict[str, int]` is what its values are."""
+    outside, bracket, inside = name.partition("[")
+    return outside, inside.rstrip("]").rpartition(",")[2].strip() if bracket else ""
+
+
+def type_names(kind: Any) -> list[str]:
+    """The names that a type consists of."""
+    names = [_split(one) for one in _members(kind) if isinstance(one, str)]
+    return [name for pair in names for name in pair if name]
+
+
+def type_text(kind: Any) -> str:
+    """A type as people read it."""
+    return " or ".join(one if isinstance(one, str) else getattr(one, "__name__", str(one)) for one in _members(kind))
+
+
+def _read(kind: Any, value: Any) -> Any:
+    for one in _members(kind):
+        if not isinstance(one, str):
+            if isinstance(one, type) and isinstance(value, one):
+                return value
+            continue
+        outside, inside = _split(one)
+        found = _READERS[outside](value)
+        if found is _WRONG:
+            continue
+        if not inside:
+            return found
+        items = found.values() if isinstance(found, Mapping) else found
+        if all(_READERS[inside](item) is not _WRONG for item in items):
+            return found
+    return _WRONG
+
+
+def _twice(first: str, second: str) -> str:
+    return f"{first!r} and {second!r} are one parameter: give one of them"
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return f"{text if len(text) <= 60 else text[:57] + '...'} ({'null' if value is None else type(value).__name__})"
+
+
+def _nearest(name: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(str(name), list(known), n=1)
+    return f"; did you mean {near[0]}?" if near else ""
