@@ -17,6 +17,7 @@ from .changes import Tree, Watcher
 from .exchange import Displaced
 from .journal import Journal
 from .layout import Layout
+from .listeners import Listener
 from .lock import ParameterLock
 from .merge import Merged, state_before
 from .touched import Touched
@@ -44,6 +45,7 @@ class OpenFile:
         self.fenced: list[int] = []
         self.view_seq = 0
         self.watchers: weakref.WeakSet[Watcher] = weakref.WeakSet()
+        self.listeners: list[Listener] = []
         self._view_name = str(layout.view)
         self._forget()
 

@@ -25,6 +25,7 @@ from .changes import Tree
 from .files import sync_data, sync_directory
 from .journal import record
 from .layout import Layout
+from .listeners import tell
 from .loaded_file import LoadedFile
 from .transaction import Transaction
 from .values import Path as Place
@@ -121,6 +122,7 @@ class StateFile(LoadedFile):
                 yield tx
                 if tx.ops or tx.flags:
                     large = self._commit(tx, who, author, later)
+                    seq = self.journal.seq
                 self._active = None
             finally:
                 try:
@@ -134,6 +136,8 @@ class StateFile(LoadedFile):
                 self._make_durable(later)
         if large:
             self.write_view()
+        if self.listeners and tx.ops:
+            tell(self.listeners, seq, tx.ops, who, author)
 
     def _drop_unfinished(self) -> None:
         """Memory may hold what a transaction that did not end well has not written: read it anew."""

@@ -1,14 +1,18 @@
-"""Take back what one call of a step's method did to the shared data; what others did meanwhile stays."""
+"""Take back what calls of steps did to the shared data; what others did meanwhile stays.
+
+Also the end of a transaction that fails in memory: take back its newest changes.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
 from octo.errors import InvalidValue
 
-from .changes import Op, Tree, diff
+from .changes import MISSING, Op, Tree, diff
 from .transaction import Transaction
-from .values import spell
+from .values import dumps, loads, spell
 
 Line = dict[str, Any]
 
@@ -16,21 +20,36 @@ Line = dict[str, Any]
 def undo_call(tx: Transaction, lines: list[Line], call: int, scope: str) -> list[str]:
     """Undo call number `call` inside the group `scope`; returns the places that were put back.
 
-    `lines` are the journal's since the call began. Records (`ctx.record`) stay. What another's change
-    cannot be laid on any more is noted in the result, in brackets.
+    `lines` are the journal's since the call began. What came before its newest `ctx.checkpoint()` stays.
+    See `undo_calls` for the rest.
     """
-    lines = _since_checkpoint(lines, call)
-    mine = [op for line in lines if line.get("call") == call for op in line["ops"] if _counts(op, scope)]
-    if not mine:
+    return undo_calls(tx, _since_checkpoint(lines, call), [call], scope)
+
+
+def undo_calls(tx: Transaction, lines: list[Line], calls: Collection[int], scope: str, *,
+               keep: Callable[[Op], bool] | None = None) -> list[str]:
+    """Undo all that `calls` did inside the group `scope`, as if they had never run; returns the places put back.
+
+    `lines` are the journal's since the first of them began. What others did since stays, in order.
+    Records (`ctx.record`) stay, and ops of the calls for which `keep(op)` is true. Where one of the
+    calls was undone before, that undo is left out too. What another's change cannot be laid on any
+    more is noted in the result, in brackets.
+    """
+    calls = set(calls)
+    going = [
+        (line, op, line.get("call") in calls and not (keep is not None and keep(op)), _undid(line, calls))
+        for line in lines for op in line.get("ops", ()) if _counts(op, scope)
+    ]
+    places = list(dict.fromkeys(spell(op["path"]) for _, op, mine, _ in going if mine))
+    if not places:
         return []
-    places = list(dict.fromkeys(spell(op["path"]) for op in mine))
-    others = [op for line in lines for op in line["ops"]
-              if _inside(op, scope) and (line.get("call") != call or op.get("record"))]
-    if any(_related(op["path"], other["path"]) for op in mine for other in others):
-        return places + _replay(tx, lines, call, scope)
-    for op in reversed(mine):
-        _invert(tx, op)
-    return places
+    gone = {id(op) for _, op, mine, undid in going if mine or undid}
+    if _are_apart(lines, gone, scope):
+        for _, op, *_ in reversed(going):
+            if id(op) in gone:
+                _invert(tx, op)
+        return places
+    return places + _replay(tx, lines, gone | _undone_before(lines, calls, scope), scope)
 
 
 def _since_checkpoint(lines: list[Line], call: int) -> list[Line]:
@@ -39,6 +58,36 @@ def _since_checkpoint(lines: list[Line], call: int) -> list[Line]:
         if lines[index].get("checkpoint") == call:
             return lines[index + 1 :]
     return lines
+
+
+def _fenced(line: Line) -> set[int]:
+    fence = line.get("fence", [])
+    return set(fence) if isinstance(fence, list) else {fence}
+
+
+def _undid(line: Line, calls: Collection[int]) -> bool:
+    """Whether the record undid calls of these only."""
+    fenced = _fenced(line)
+    return bool(fenced) and fenced <= set(calls)
+
+
+def _undone_before(lines: list[Line], calls: set[int], scope: str) -> set[int]:
+    """Ops of other calls that were undone since, and of those undos: together they did nothing.
+
+    An undo put back what stood there then, which may be what the calls that go now had set.
+    """
+    found: set[int] = set()
+    first = lines[0].get("seq", 0)
+    for end, line in enumerate(lines):
+        others = _fenced(line) - calls
+        if not others or any(call < first for call in others):
+            continue
+        for call in others:
+            for earlier in _since_checkpoint(lines[:end], call):
+                if earlier.get("call") == call:
+                    found.update(id(op) for op in earlier["ops"] if _counts(op, scope))
+        found.update(id(op) for op in line["ops"] if _counts(op, scope))
+    return found
 
 
 def _inside(op: Op, scope: str) -> bool:
@@ -58,9 +107,22 @@ def _makes_dict(op: Op) -> bool:
     return op["op"] == "set" and op["value"] == {} and "old" not in op
 
 
-def _related(a: list[Any], b: list[Any]) -> bool:
-    shorter = min(len(a), len(b))
-    return a[:shorter] == b[:shorter]
+def _are_apart(lines: list[Line], gone: set[int], scope: str) -> bool:
+    """Whether nobody else changed what holds, is, or is in a place of `gone`, once it was touched."""
+    places: set[tuple[Any, ...]] = set()
+    around: set[tuple[Any, ...]] = set()
+    for op in _ops(lines, scope):
+        path = tuple(op["path"])
+        if id(op) in gone:
+            places.add(path)
+            around.update(path[:length] for length in range(len(path)))
+        elif path in around or any(path[:length] in places for length in range(len(path) + 1)):
+            return False
+    return True
+
+
+def _ops(lines: list[Line], scope: str) -> Iterator[Op]:
+    return (op for line in lines for op in line.get("ops", ()) if _inside(op, scope))
 
 
 def _invert(tx: Transaction, op: Op) -> None:
@@ -79,27 +141,55 @@ def _invert(tx: Transaction, op: Op) -> None:
         tx.splice(path, len(tx.peek(path)) - count, count, [])
 
 
-def _replay(tx: Transaction, lines: list[Line], call: int, scope: str) -> list[str]:
-    """Go back to where the call began, then lay the changes of others on that again, in order."""
+def _replay(tx: Transaction, lines: list[Line], gone: set[int], scope: str) -> list[str]:
+    """Go back to where the lines begin, then lay all that is not `gone` on that again, in order."""
     now = tx.peek(())
     tree = Tree(now)
     tree.freeze()
-    for line in reversed(lines):
-        for op in reversed(line["ops"]):
-            if _inside(op, scope):
-                tree.revert(op)
+    for op in reversed(list(_ops(lines, scope))):
+        tree.revert(op)
     notes = []
     for line in lines:
-        for op in line["ops"]:
-            if not _inside(op, scope) or (line.get("call") == call and _counts(op, scope)):
+        for op in line.get("ops", ()):
+            if not _inside(op, scope) or id(op) in gone:
                 continue
-            if _makes_dict(op) and type(tree.find(op["path"])) is dict:
-                continue  # it was made because it was missing: what is back in it stays
             try:
-                tree.apply(op)
+                _lay_on(tree, op)
             except (InvalidValue, KeyError):
                 notes.append(f"({spell(op['path'])}: the {op['op']} by {line['who']} does not fit any more)")
     for op in diff(now, tree.root):
         if _inside(op, scope):
             tx.apply(op)
     return notes
+
+
+def _lay_on(tree: Tree, op: Op) -> None:
+    """The change as its author meant it, on a state where other things were there before."""
+    if "wanted" in op:  # a default: what is there stays
+        if tree.find(op["path"]) is MISSING:
+            tree.apply({"op": "set", "path": op["path"], "value": op["wanted"]})
+    elif _makes_dict(op) and type(tree.find(op["path"])) is dict:
+        pass  # it was made because it was missing: what is back in it stays
+    elif op["op"] in ("increment", "append"):  # these begin what is missing, whoever came first then
+        tree.apply({**op, "new": True})
+    else:
+        tree.apply(op)
+
+
+class Mark:
+    """How far a transaction has come (without one: its beginning)."""
+
+    def __init__(self, tx: Transaction | None = None) -> None:
+        self.ops = len(tx.ops) if tx else 0
+        self.displaced = len(tx._tree.displaced) if tx else 0
+
+
+def take_back(tx: Transaction, mark: Mark) -> None:
+    """Undo what the running transaction did since `mark`, and leave it out of the record."""
+    tree = tx._tree
+    for op in reversed(loads(dumps(tx.ops[mark.ops :]))):
+        tree.revert(op)
+    del tx.ops[mark.ops :]
+    for back in reversed(tree.displaced[mark.displaced :]):
+        back()
+    del tree.displaced[mark.displaced :]
