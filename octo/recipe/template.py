@@ -1,0 +1,231 @@
+"""The one template language of recipes: jinja2, sandboxed, where undefined is an error.
+
+A text that is one `{{ … }}` and nothing else keeps the type of its value; any other text gives text. Templates read:
+what changes ctx, a list or a dict is out of their reach. jinja2 is imported when the first template is met.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from functools import lru_cache
+from typing import Any
+
+from octo.errors import OctoError
+
+NAMES = ("ctx", "params", "steps", "item", "index", "run")
+"""What a step's templates know."""
+
+HOOK_NAMES = (*NAMES, "step", "status", "error")
+"""What a hook's templates know."""
+
+_READING = frozenset(
+    "copy count get get_history index items keys last_modified plain snapshot to_json to_md values".split()
+)
+
+
+class TemplateFailed(OctoError):
+    """A template could not be rendered; the message has its text and the reason."""
+
+
+def has_template(value: Any) -> bool:
+    """Whether a text in it has to be rendered."""
+    if isinstance(value, str):
+        return "{{" in value or "{%" in value or "{#" in value
+    if isinstance(value, Mapping):
+        return any(has_template(item) or has_template(key) for key, item in value.items())
+    return isinstance(value, (list, tuple)) and any(has_template(item) for item in value)
+
+
+def render(value: Any, names: Mapping[str, Any]) -> Any:
+    """`value` with every template in it rendered, once; what has none is given back as it is."""
+    if isinstance(value, str):
+        return _run(_of_text, value, names) if has_template(value) else value
+    if isinstance(value, Mapping):
+        return {render(key, names): render(item, names) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [render(item, names) for item in value]
+    return value
+
+
+def evaluate(expression: Any, names: Mapping[str, Any]) -> Any:
+    """The value of an expression, which stands with or without braces; what is no text is rendered."""
+    if not isinstance(expression, str):
+        return render(expression, names)
+    return _run(_of_expression, expression.strip(), names)
+
+
+def syntax_mistakes(value: Any, known: Collection[str] | None = None) -> list[str]:
+    """What is wrong with the templates in `value`, as messages; with `known`, names that are not among these too."""
+    return [message for text in _texts(value) for message in _mistakes(text, known, expression=False)]
+
+
+def expression_mistakes(expression: str, known: Collection[str] | None = None) -> list[str]:
+    """What is wrong with an expression, as messages."""
+    return _mistakes(expression.strip(), known, expression=True)
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        if has_template(value):
+            yield value
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from _texts(key)
+            yield from _texts(item)
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from _texts(item)
+
+
+def _run(made: Callable[[str], Callable[[Mapping[str, Any]], Any]], text: str, names: Mapping[str, Any]) -> Any:
+    try:
+        return made(text)(names)
+    except OctoError:
+        raise
+    except Exception as error:  # whatever a filter or a value's own methods raise
+        raise TemplateFailed(f"the template {_shown(text)} failed: {_reason(error)}") from error
+
+
+@lru_cache(maxsize=1)
+def _environment() -> Any:
+    from jinja2 import StrictUndefined
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+    from octo.live import LiveDict, LiveList
+
+    class Environment(ImmutableSandboxedEnvironment):
+        """Attributes of ctx are its keys, except for the methods that only read."""
+
+        def getattr(self, obj: Any, attribute: str) -> Any:
+            if isinstance(obj, LiveDict) and attribute not in _READING:
+                try:
+                    return obj[attribute]
+                except KeyError:
+                    return self.undefined(f"there is no {attribute!r} in it", obj=obj, name=attribute)
+            return super().getattr(obj, attribute)
+
+        def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
+            if isinstance(obj, (LiveDict, LiveList)) and attr not in _READING:
+                return False
+            return super().is_safe_attribute(obj, attr, value)
+
+    return Environment(undefined=StrictUndefined, autoescape=False, keep_trailing_newline=True, finalize=_finished)
+
+
+def _finished(value: Any) -> Any:
+    """What a template gives, as plain data: later changes of ctx must not change it."""
+    from jinja2 import Undefined
+
+    from octo.live import LiveDict, LiveList
+
+    if isinstance(value, (LiveDict, LiveList)):
+        return value.plain()
+    if isinstance(value, Undefined):
+        str(value)  # raises, and says what is undefined
+    if isinstance(value, Mapping):
+        return {key: _finished(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, range, Iterator)):
+        return [_finished(item) for item in value]
+    return value
+
+
+@lru_cache(maxsize=8192)
+def _of_text(text: str) -> Callable[[Mapping[str, Any]], Any]:
+    inner = _single(text)
+    if inner is not None:
+        return _of_expression(inner)
+    template = _environment().from_string(text)
+    return lambda names: template.render(names)
+
+
+@lru_cache(maxsize=8192)
+def _of_expression(text: str) -> Callable[[Mapping[str, Any]], Any]:
+    inner = _single(text)
+    if inner is None and has_template(text):
+        raise TemplateFailed(f"{_shown(text)} is not one expression; write it without braces, or with one pair")
+    compiled = _environment().compile_expression(text if inner is None else inner, undefined_to_none=False)
+    return lambda names: _finished(compiled(**names))
+
+
+def _single(text: str) -> str | None:
+    """The expression of a text that is one `{{ … }}` and nothing else."""
+    if not (text.startswith("{{") and text.endswith("}}")):
+        return None
+    from jinja2 import nodes
+
+    body = _environment().parse(text).body
+    if len(body) != 1 or not isinstance(body[0], nodes.Output) or len(body[0].nodes) != 1:
+        return None
+    if isinstance(body[0].nodes[0], nodes.TemplateData):
+        return None
+    inner = text[2:-2]
+    inner = inner[1:] if inner[:1] in "+-" else inner  # {{- and -}} are about blanks
+    return inner[:-1] if inner[-1:] in ("+", "-") else inner
+
+
+def _mistakes(text: str, known: Collection[str] | None, *, expression: bool) -> list[str]:
+    from jinja2 import TemplateError, meta
+
+    if expression and not text:
+        return ["the expression is empty"]
+    try:
+        if expression:
+            inner = _single(text)
+            if inner is None and has_template(text):
+                return [f"{_shown(text)} is not one expression; write it without braces, or with one pair"]
+            source = "{{ (" + (text if inner is None else inner) + "\n) }}"
+            _of_expression(text)
+        else:
+            source = text
+        tree = _environment().parse(source)
+        used = meta.find_undeclared_variables(tree) if known is not None else set()
+        strange = _strange(tree)
+    except (TemplateError, TemplateFailed) as error:
+        return [f"the template {_shown(text)} cannot be read: {_reason(error)}"]
+    except (RecursionError, MemoryError, ValueError, OverflowError, SyntaxError) as error:
+        return [f"the template {_shown(text)} cannot be read: {type(error).__name__}"]
+    if strange:
+        return [f"the template {_shown(text)} {each}" for each in strange]
+    unknown = sorted(used.difference(known or ()).difference(_environment().globals))
+    return [
+        f"the template {_shown(text)} uses {name}, which is not known here{_near(name, known or ())}"
+        for name in unknown
+    ]
+
+
+def _strange(tree: Any) -> list[str]:
+    """Filters and tests that there are not: jinja2 finds these only when it compiles."""
+    from jinja2 import nodes
+
+    environment = _environment()
+    found = []
+    for kind, each, there in (("filter", nodes.Filter, environment.filters), ("test", nodes.Test, environment.tests)):
+        for node in tree.find_all(each):
+            if node.name not in there:
+                found.append(f"uses the {kind} {node.name}, which there is not{_near(node.name, there, listed=False)}")
+    return found
+
+
+def _near(name: str, known: Collection[str], *, listed: bool = True) -> str:
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, known, n=1)
+    if near:
+        return f"; did you mean {near[0]}?"
+    return f"; there are {', '.join(known)}" if listed else ""
+
+
+def _reason(error: BaseException) -> str:
+    message = " ".join(str(getattr(error, "message", None) or error).split())
+    plain = {
+        "chunk after expression": "there is more than one expression",
+        "unexpected 'end of template'": "it ends too early",
+        "Expected an expression, got 'end of print statement'": "there is no expression between the braces",
+        "Expected an expression, got 'end of statement block'": "an expression is missing",
+    }
+    return plain.get(message, message) or type(error).__name__
+
+
+def _shown(text: str) -> str:
+    one_line = " ".join(text.split())
+    return one_line if len(one_line) <= 80 else one_line[:79] + "…"
