@@ -23,7 +23,7 @@ Least = Annotated[float, Bound(ge=0)]
 PYTHON, SHELL, ALL = "python", "shell", "all"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Field:
     """One field. `fields` are those of a mapping that it takes; `default` is what holds where it is not given."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -82,7 +81,8 @@ class Recipe:
     on_failure: list[Step] = field(default_factory=list)
 
 
-def made_model(title: str, fields: Iterable[Field], *, deep: bool = False) -> type[BaseModel]:
+@cache
+def made_model(title: str, fields: tuple[Field, ...], *, deep: bool = False) -> type[BaseModel]:
     """The pydantic model of a mapping with these fields; nothing is turned into another type.
 
     A deep one has the mappings in it as models too (for the JSON Schema); a flat one is made in a moment.
@@ -104,7 +104,6 @@ def made_model(title: str, fields: Iterable[Field], *, deep: bool = False) -> ty
     return made
 
 
-@cache
 def flat_model(fields: tuple[Field, ...]) -> type[BaseModel]:
     """What checks one mapping of the file, without what is in the mappings in it."""
     return made_model("Mapping", fields)
