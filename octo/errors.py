@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 
 def quoted(path: object) -> str:
@@ -102,6 +103,8 @@ class BodyFailed(OctoError):
         self.type_name = type_name
         self.traceback_text = traceback_text
         self.bases = tuple(bases)
+        self.ops: list[dict[str, Any]] = []
+        """What stays of its changes all the same: the records, and all that was there at its last checkpoint."""
 
 
 class NameNotFound(UsageError):

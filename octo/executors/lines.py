@@ -16,15 +16,21 @@ log = logging.getLogger("octo.executors")
 
 
 class LineReader:
-    """A thread that reads a pipe to its end. It can be left behind where the end never comes."""
+    """A thread that reads a pipe to its end. It can be left behind where the end never comes.
+
+    A `marker` at the end of a line is no output: whoever wrote it says how far it is, and `at_marker` is called.
+    """
 
     def __init__(self, pipe: IO[bytes], on_line: Callable[[str], None],
                  on_data: Callable[[bytes], bytes] = lambda data: data, *,
-                 on_end: Callable[[], None] = lambda: None) -> None:
+                 on_end: Callable[[], None] = lambda: None, marker: bytes = b"",
+                 at_marker: Callable[[], None] = lambda: None) -> None:
         self.on_line = on_line
         self._pipe = pipe
         self._on_data = on_data
         self._on_end = on_end
+        self._marker = marker
+        self._at_marker = at_marker
         self._part = b""
         self._is_left_behind = False
         self._thread = threading.Thread(target=self._work, name="octo-output", daemon=True)
@@ -57,6 +63,15 @@ class LineReader:
             self._say(part)
 
     def _say(self, line: bytes) -> None:
+        if self._marker and line.endswith(self._marker):
+            line = line.removesuffix(self._marker)
+            if line:
+                self._pass_on(line)
+            self._at_marker()
+        else:
+            self._pass_on(line)
+
+    def _pass_on(self, line: bytes) -> None:
         try:
             self.on_line(line.decode(errors="replace").removesuffix("\r"))
         except Exception:  # the pipe must be read on, else the process waits for ever
