@@ -1,181 +1,141 @@
-"""Live values: lists and dicts in an instance's state that write each change through, one record each.
+"""Live values: lists and dicts in a run's state that write each change through, one record each.
 
 A live value knows its place. Reading costs a look at the newest state, changing one small record,
 however long the list is. When what it stands for is replaced or removed, using it raises `StaleView`.
+
+They are true dicts and lists, as the documents promise: `isinstance` says so, and the encoder of `json`
+takes them, because it goes by the methods of a subclass. Code in C that reads a dict's or list's own
+memory instead (orjson does) finds only a mark there that is no value, so it fails and makes nothing up.
 """
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterable, Iterator, MutableMapping, MutableSequence
-from contextlib import contextmanager
-from functools import partial
-from typing import Any, overload
+from collections.abc import Callable, ItemsView, Iterable, Iterator, MutableMapping, MutableSequence, ValuesView
+from typing import TYPE_CHECKING, Any, SupportsIndex, overload
 
-from octo.errors import AttemptEnded, StaleView
-from octo.store import MISSING, Author, Transaction, spell
-from octo.store.changes import Op
-from octo.store.state_file import StateFile
+from octo.errors import InvalidValue
+from octo.store import MISSING, spell
 from octo.store.values import copied
 
+from .access import Access
+from .place import Live
 
-class Access:
-    """What a step's values are read and written through: the state, the author, and until when."""
+__all__ = ["Access", "LiveDict", "LiveList"]
 
-    def __init__(self, file: StateFile, author: Author, stop: threading.Event | None = None) -> None:
-        self.file = file
-        self.author = author
-        self.stop = stop or threading.Event()
-        self.closed = False
+if TYPE_CHECKING:
+    _TrueDict = MutableMapping[str, Any]
+    _TrueList = MutableSequence[Any]
+else:
 
-    @contextmanager
-    def changing(self, who: str | None = None) -> Iterator[Transaction]:
-        """One record, in this author's name; AttemptEnded when the call that it belongs to is over."""
-        if self.closed:
-            raise AttemptEnded(f"{self.author.who}: this call of the step is over; nothing was changed")
-        with self.file.transaction(who or self.author.who, self.author, later=True) as tx:
-            yield tx
+    class _TrueDict(MutableMapping, dict):
+        """A dict by type; what it does is what the methods here do."""
 
-    def look(self, path: tuple[Any, ...], use: Callable[[Any], Any]) -> Any:
-        """`use` the value at `path` (MISSING where there is none) while it cannot change."""
-        return self.file.look(path, use)
+    class _TrueList(MutableSequence, list):
+        """A list by type."""
 
 
-class _Place:
-    """Where a live value is, kept right while lists above it grow and shrink."""
-
-    def __init__(self, path: tuple[Any, ...]) -> None:
-        self.path = path
-        self.gone = False
-
-    def displaced(self, op: Op, foreign: bool) -> Callable[[], None] | None:
-        """Follow an item of a list that moved; note it when the value itself has left the tree."""
-        path, mine = op["path"], self.path
-        if list(mine[: len(path)]) != path:
-            return None
-        before = self.path, self.gone
-        if op["op"] != "splice":
-            self.gone = True
-        elif len(mine) > len(path) and mine[len(path)] >= op["start"]:
-            position, grown = mine[len(path)], len(op["items"]) - op["count"]
-            if foreign or position < op["start"] + op["count"]:
-                self.gone = True
-            else:
-                self.path = (*mine[: len(path)], position + grown, *mine[len(path) + 1 :])
-        return partial(self._back, *before)
-
-    def _back(self, path: tuple[Any, ...], gone: bool) -> None:
-        self.path, self.gone = path, gone
-
-
-class _Live:
-    """A place in the state that holds a list or a dict."""
-
-    _kind: type = object
-    _watched = True
-
-    def __init__(self, access: Access, path: tuple[Any, ...]) -> None:
-        self._access = access
-        self._place = _Place(path)
-        if self._watched:
-            access.file.watchers.add(self._place)
-
-    @property
-    def _path(self) -> tuple[Any, ...]:
-        return self._place.path
-
-    def _use(self, use: Callable[[Any], Any]) -> Any:
-        return self._access.look(self._path, lambda value: use(self._checked(value)))
-
-    def _checked(self, value: Any) -> Any:
-        if self._place.gone or type(value) is not self._kind:
-            raise StaleView(f"{spell(self._path)}: what was here was replaced or removed; read it anew")
-        return value
-
-    def _child(self, part: Any, value: Any) -> Any:
-        if type(value) is dict:
-            return LiveDict(self._access, (*self._path, part))
-        if type(value) is list:
-            return LiveList(self._access, (*self._path, part))
-        return value
-
-    @contextmanager
-    def _changing(self) -> Iterator[Transaction]:
-        with self._access.changing() as tx:
-            self._checked(tx.peek(self._path, MISSING))
-            yield tx
-
-    def plain(self) -> Any:
-        """A plain copy, fast to read."""
-        return self._use(copied)
-
-    __octo_plain__ = plain
-
-    def copy(self) -> Any:
-        return self.plain()
-
-    def __copy__(self) -> Any:
-        return self.plain()
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
-        return self.plain()
-
-    def __reduce__(self) -> Any:
-        return copied, (self.plain(),)
-
-    def __len__(self) -> int:
-        return int(self._use(len))
+class _Elsewhere:
+    """Stands in the memory of a live dict or list, so that nobody takes it for an empty one."""
 
     def __repr__(self) -> str:
-        return repr(self.plain())
-
-    def __eq__(self, other: object) -> bool:
-        if isinstance(other, _Live):
-            other = other.plain()
-        return bool(self._use(lambda value: value == other))
-
-    __hash__ = None  # type: ignore[assignment]
+        return "<the values are in the state: use .plain()>"
 
 
-class LiveDict(_Live, MutableMapping[str, Any]):
+_ELSEWHERE = _Elsewhere()
+
+
+class _Items(ItemsView[str, Any]):
+    """All at one moment, with one look."""
+
+    _mapping: LiveDict
+
+    def __iter__(self) -> Iterator[tuple[str, Any]]:
+        return iter(self._mapping._pairs())
+
+
+class _Values(ValuesView[Any]):
+    _mapping: LiveDict
+
+    def __iter__(self) -> Iterator[Any]:
+        return (value for _, value in self._mapping._pairs())
+
+
+class LiveDict(Live, _TrueDict):
     """A dict in the state."""
 
     _kind = dict
 
+    def _mark(self) -> None:
+        dict.__setitem__(self, _ELSEWHERE, _ELSEWHERE)  # type: ignore[index]
+
+    def _inner(self, key: Any) -> Any:
+        """The key by which the state knows what this dict calls `key`."""
+        return key
+
+    def _outer(self, key: str) -> str:
+        """The other way round."""
+        return key
+
+    def _at(self, key: Any) -> tuple[Any, ...]:
+        """The place that is written for `key`."""
+        if not isinstance(key, str):
+            raise InvalidValue(f"{spell(self._path)}: the key {key!r} is not text")
+        return (*self._path, self._inner(key))
+
+    def _pairs(self) -> list[tuple[str, Any]]:
+        pairs = self._use(lambda there: list(there.items()))
+        return [(key, self._child(self._inner(key), value)) for key, value in pairs]
+
+    def items(self) -> Any:
+        return _Items(self)
+
+    def values(self) -> Any:
+        return _Values(self)
+
     def __getitem__(self, key: str) -> Any:
-        value = self._use(lambda there: there.get(key, MISSING))
+        inner = self._inner(key)
+        value = self._access.look(self._path, lambda value: self._checked(value).get(inner, MISSING))
         if value is MISSING:
             raise KeyError(key)
-        return self._child(key, value)
+        return self._child(inner, value)
 
     def __setitem__(self, key: str, value: Any) -> None:
         with self._changing() as tx:
-            tx.set((*self._path, _text(key, self._path)), value)
+            tx.set(self._at(key), value)
 
     def __delitem__(self, key: str) -> None:
         with self._changing() as tx:
-            if tx.peek((*self._path, key), MISSING) is MISSING:
+            place = (*self._path, self._inner(key))
+            if tx.peek(place, MISSING) is MISSING:
                 raise KeyError(key)
-            tx.delete((*self._path, key))
+            tx.delete(place)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._use(list))
 
+    def __reversed__(self) -> Iterator[str]:
+        return reversed(self._use(list))
+
     def __contains__(self, key: object) -> bool:
-        return bool(self._use(lambda there: key in there))
+        inner = self._inner(key)
+        return bool(self._access.look(self._path, lambda value: inner in self._checked(value)))
 
     def pop(self, key: str, default: Any = MISSING) -> Any:
         """Remove a key and return a plain copy of its value."""
         with self._changing() as tx:
-            value = tx.get((*self._path, key), MISSING if default is MISSING else default)
-            if tx.peek((*self._path, key), MISSING) is not MISSING:
-                tx.delete((*self._path, key))
+            place = (*self._path, self._inner(key))
+            if tx.peek(place, MISSING) is MISSING:
+                if default is MISSING:
+                    raise KeyError(key)
+                return default
+            value = tx.get(place)
+            tx.delete(place)
         return value
 
     def popitem(self) -> tuple[str, Any]:
         """Remove the newest key and return it with a plain copy of its value."""
-        with self._changing() as tx:
-            keys = list(tx.peek(self._path, {}))
+        with self._changing():
+            keys = list(self)
             if not keys:
                 raise KeyError("popitem of an empty dict")
             return keys[-1], self.pop(keys[-1])
@@ -183,20 +143,19 @@ class LiveDict(_Live, MutableMapping[str, Any]):
     def setdefault(self, key: str, default: Any = None) -> Any:
         """The value at `key`, which is put there first if there is none."""
         with self._changing() as tx:
-            if tx.peek((*self._path, key), MISSING) is MISSING:
-                tx.set((*self._path, _text(key, self._path)), default)
+            tx.setdefault(self._at(key), default)
         return self[key]
 
     def update(self, *others: Any, **more: Any) -> None:
         """Set several keys, as one change."""
         with self._changing() as tx:
             for key, value in dict(*others, **more).items():
-                tx.set((*self._path, _text(key, self._path)), value)
+                tx.set(self._at(key), value)
 
     def clear(self) -> None:
         with self._changing() as tx:
-            for key in list(tx.peek(self._path, {})):
-                tx.delete((*self._path, key))
+            for key in self:
+                tx.delete((*self._path, self._inner(key)))
 
     def __or__(self, other: Any) -> dict[str, Any]:
         return {**self.plain(), **other}
@@ -204,15 +163,18 @@ class LiveDict(_Live, MutableMapping[str, Any]):
     def __ror__(self, other: Any) -> dict[str, Any]:
         return {**other, **self.plain()}
 
-    def __ior__(self, other: Any) -> LiveDict:
+    def __ior__(self, other: Any) -> Any:
         self.update(other)
         return self
 
 
-class LiveList(_Live, MutableSequence[Any]):
+class LiveList(Live, _TrueList):
     """A list in the state."""
 
     _kind = list
+
+    def _mark(self) -> None:
+        list.append(self, _ELSEWHERE)  # type: ignore[arg-type]
 
     @overload
     def __getitem__(self, index: int) -> Any: ...
@@ -317,6 +279,36 @@ class LiveList(_Live, MutableSequence[Any]):
     def __radd__(self, other: Iterable[Any]) -> list[Any]:
         return [*other, *self.plain()]
 
+    def __mul__(self, times: SupportsIndex) -> list[Any]:
+        return list(self.plain() * times)
+
+    __rmul__ = __mul__
+
+    def __imul__(self, times: SupportsIndex) -> LiveList:
+        with self._changing() as tx:
+            items = tx.get(self._path)
+            if items * times:
+                tx.append(self._path, (items * times)[len(items) :])
+            else:
+                self.clear()
+        return self
+
+    def __lt__(self, other: Any) -> bool:
+        return bool(self._use(lambda value: value < _plain(other)))
+
+    def __le__(self, other: Any) -> bool:
+        return bool(self._use(lambda value: value <= _plain(other)))
+
+    def __gt__(self, other: Any) -> bool:
+        return bool(self._use(lambda value: value > _plain(other)))
+
+    def __ge__(self, other: Any) -> bool:
+        return bool(self._use(lambda value: value >= _plain(other)))
+
+
+def _plain(value: Any) -> Any:
+    return value.plain() if isinstance(value, Live) else value
+
 
 def _position(index: int, length: int) -> int:
     place = index + length if index < 0 else index
@@ -325,9 +317,4 @@ def _position(index: int, length: int) -> int:
     return place
 
 
-def _text(key: Any, path: tuple[Any, ...]) -> str:
-    from octo.errors import InvalidValue
-
-    if not isinstance(key, str):
-        raise InvalidValue(f"{spell(path)}: the key {key!r} is not text")
-    return key
+Live._views.update({dict: LiveDict, list: LiveList})

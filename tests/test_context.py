@@ -20,7 +20,7 @@ def store(tmp_path: Path) -> ParameterStore:
 
 @pytest.fixture
 def ctx(store: ParameterStore) -> Context:
-    return Context(Access(store._state_file, Author("step_node_one", 3, 0, store.directory)))
+    return Context.on(Access(store._state_file, Author("step_node_one", 3, 0, store.directory)))
 
 
 def test_set_delete_and_author(ctx: Context, store: ParameterStore) -> None:

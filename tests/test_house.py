@@ -12,7 +12,8 @@ import pytest
 FLOORS = [
     ["errors"],
     ["store"],
-    ["context", "live", "scriptlet", "resolve", "param", "registry", "shared_names", "documented"],
+    ["access", "context", "ctx_changes", "ctx_check", "ctx_merge", "ctx_text", "live", "place", "scriptlet",
+     "resolve", "param", "registry", "shared_names", "documented"],
     ["executors"],
     ["engine"],
     ["recipe"],

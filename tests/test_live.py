@@ -31,7 +31,7 @@ def access(store: ParameterStore) -> Access:
 
 @pytest.fixture
 def ctx(access: Access) -> Context:
-    return Context(access)
+    return Context.on(access)
 
 
 def plain(store: ParameterStore) -> Any:

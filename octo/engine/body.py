@@ -68,7 +68,7 @@ class Body:
             self._object = self.spec.cls(**self._arguments())
         node = self._object
         if isinstance(node, StepNode):
-            node.ctx = Context(access)
+            node.ctx = Context.on(access)
             node.params = node.results = Group(access, (self.spec.name,))
             node.log = logging.getLogger(f"octo.step.{self.spec.name}")
             node.resumed = resumed

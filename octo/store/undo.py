@@ -182,6 +182,7 @@ class Mark:
     def __init__(self, tx: Transaction | None = None) -> None:
         self.ops = len(tx.ops) if tx else 0
         self.displaced = len(tx._tree.displaced) if tx else 0
+        self.touches = len(tx.touches) if tx and tx.touches else 0
 
 
 def take_back(tx: Transaction, mark: Mark) -> None:
@@ -190,6 +191,8 @@ def take_back(tx: Transaction, mark: Mark) -> None:
     for op in reversed(loads(dumps(tx.ops[mark.ops :]))):
         tree.revert(op)
     del tx.ops[mark.ops :]
+    if tx.touches is not None:
+        del tx.touches[mark.touches :]
     for back in reversed(tree.displaced[mark.displaced :]):
         back()
     del tree.displaced[mark.displaced :]
