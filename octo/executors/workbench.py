@@ -59,7 +59,7 @@ class Workbench:
             try:
                 with writing_as(author):
                     body = resolve.resolve(request["target"])
-                    value = scriptlet.call(body, Context(access), request["params"], request["args"])
+                    value = scriptlet.call(body, Context.on(access), request["params"], request["args"])
                     result, other = as_json(value)
                 reply: Message = {"value": result, "other": other, "ops": _all(older.after(memory))}
             except BaseException as error:
