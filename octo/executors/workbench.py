@@ -53,7 +53,7 @@ class Workbench:
         with suppress(FileNotFoundError):
             os.chdir(self._directory)  # the last body may have gone elsewhere
         with self._copy(wanted=request["args"] is None) as (memory, older):
-            access = Access(memory, author, stop)
+            access = Access(memory, author, stop, tracked=request["tracked"])
             begun()
             meter = _Meter()
             try:
