@@ -4,9 +4,9 @@ Kinds and what their `data` holds:
 
     run_started     run_id, resumed, graph, instance, state (as the run begins, without ctx), warnings
     step_entered    resumed
-    step_executed   seconds, skipped
+    step_executed   seconds, skipped; for a step of a recipe also usage
     step_failed     error (a dict), attempt, attempts, will_retry, delay, arrow
-    step_exited
+    step_exited     for a step of a recipe: status, and reason where it was not run
     arrow_taken     key, target ("" at the end of the graph)
     breakpoint_hit  where ("entry" or "exit")
     stop_requested  signal
@@ -16,6 +16,7 @@ Kinds and what their `data` holds:
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -41,9 +42,14 @@ class Events:
 
     def __init__(self, subscribers: Sequence[Subscriber]) -> None:
         self._subscribers = list(subscribers)
+        self._lock = threading.RLock()
 
     def tell(self, kind: str, node: str = "", visit: int = 0, **data: Any) -> None:
         event = Event(kind, time.time(), node, visit, data)
+        with self._lock:  # several steps may run at once; a subscriber hears one thing at a time
+            self._tell(event)
+
+    def _tell(self, event: Event) -> None:
         for subscriber in list(self._subscribers):
             try:
                 subscriber(event)

@@ -7,6 +7,8 @@ import traceback
 from pathlib import Path
 from typing import Any
 
+from octo.errors import BodyFailed
+
 from .graph import NodeSpec
 
 TRACEBACK_KEPT = 20_000
@@ -19,12 +21,16 @@ def describe(spec: NodeSpec, state: str, error: BaseException, visit: int) -> di
         message = str(error)
     except Exception as problem:
         message = f"(its message cannot be had: {type(problem).__name__})"
-    text = "".join(traceback.format_exception(type(error), error, _own_frames(error)))
+    name = type(error).__name__
+    if isinstance(error, BodyFailed):  # it happened in another process
+        name, text = error.type_name, error.traceback_text
+    else:
+        text = "".join(traceback.format_exception(type(error), error, _own_frames(error)))
     return {
         "node": spec.name,
         "module": spec.module,
         "state": state,
-        "type": type(error).__name__,
+        "type": name,
         "message": _writable(message),
         "traceback": _writable(text)[-TRACEBACK_KEPT:],
         "visit": visit,
@@ -40,7 +46,7 @@ def _writable(text: str) -> str:
 def _own_frames(error: BaseException) -> Any:
     """The traceback from where the user's code begins: how the engine came there helps nobody."""
     trace = error.__traceback__
-    here = str(Path(__file__).parent)
+    here = str(Path(__file__).parent.parent)
     while trace is not None and trace.tb_frame.f_code.co_filename.startswith(here):
         trace = trace.tb_next
     return trace

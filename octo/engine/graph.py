@@ -63,6 +63,27 @@ class NodeSpec:
 
 
 @dataclass(frozen=True)
+class StepSpec(NodeSpec):
+    """A node of a plan of steps: its arrows lead to the steps that wait for it, and `work` is what it does.
+
+    `lane`: "thread" or "process", which have their own limits. `cpu` (cores) and `mem` (bytes) are what it asks of
+    the machine. `on_conflict`: "first" or "last" of two steps that change one place in ctx; "" is a clash.
+    """
+
+    needs: tuple[str, ...] = ()
+    parallel: bool = False
+    background: bool = False
+    fans_out: bool = False
+    allow_failure: bool = False
+    on_conflict: str = ""
+    lane: str = "thread"
+    cpu: float = 0.0
+    mem: float = 0.0
+    stop_timeout: float = 10.0
+    work: Any = None
+
+
+@dataclass(frozen=True)
 class Graph:
     """The nodes by name, in the order in which they were found, and the directory or file they came from."""
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from octo.errors import BodyFailed
+
 
 @dataclass(frozen=True)
 class Retry:
@@ -34,6 +36,8 @@ class Retry:
     def allows(self, error: BaseException, made: int) -> bool:
         """Whether there is another try after `made` tries."""
         names = {cls.__name__ for cls in type(error).__mro__}
+        if isinstance(error, BodyFailed):
+            names = {error.type_name, *error.bases}
         return made < self.attempts and (not self.exceptions or not names.isdisjoint(self.exceptions))
 
     def wait(self, made: int) -> float:

@@ -28,6 +28,8 @@ class Stopping:
         self.requested = ""
         self.raises = False
         """Whether a second signal raises KeyboardInterrupt: in the walk, not while the end is written."""
+        self.also: Callable[[], None] = lambda: None
+        """Called with the first request too, in a thread of its own."""
         self._on_request = on_request
         self._before: dict[int, Any] = {}
 
@@ -56,6 +58,7 @@ class Stopping:
 
     def _announce(self) -> None:
         self.event.set()
+        self.also()
         self._on_request(self.requested)
 
 

@@ -1,0 +1,92 @@
+"""Background steps: they run beside all others as long as the run does, and are asked to stop at its end."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from .dag import Unit
+from .step_book import FAILED, GROUP, RUNNING, STOPPED, shown_name
+from .unit import UnitRun
+
+if TYPE_CHECKING:
+    from .dag_walk import DagWalk
+
+log = logging.getLogger("octo.engine")
+
+
+class Background:
+    """The background units of a run."""
+
+    def __init__(self, walk: DagWalk) -> None:
+        self._walk = walk
+        self._running: dict[Unit, tuple[UnitRun, threading.Thread]] = {}
+
+    def start_again(self) -> None:
+        """Those that an earlier part of this run had started, before any foreground step goes on."""
+        walk = self._walk
+        entries = walk.file.look((GROUP,), lambda steps: {
+            name: entry.get("status") for name, entry in steps.items()} if isinstance(steps, dict) else {})
+        for position, spec in enumerate(walk.steps):
+            if spec.background and spec.name in walk.decision.run and entries.get(spec.name) in (
+                    RUNNING, STOPPED, FAILED):
+                with walk.lock:
+                    if walk.dag.take(Unit(position)):
+                        run = walk.new_run(Unit(position))
+                        self.start(run)
+
+    def start(self, run: UnitRun) -> None:
+        """Run it in a thread of its own. It counts as met from now on."""
+        run.stop = threading.Event()
+        if self._walk.frame.stopping.requested:
+            run.stop.set()
+        thread = threading.Thread(target=self._run, args=(run,), name=f"octo-{run.name}", daemon=True)
+        with self._walk.lock:
+            self._running[run.unit] = run, thread
+        thread.start()
+        with self._walk.changed:
+            if run.unit.item < 0:
+                self._walk.dag.met(run.unit.position)
+            self._walk.changed.notify_all()
+
+    def _run(self, run: UnitRun) -> None:
+        try:
+            run.go()
+        except BaseException as error:
+            with self._walk.changed:
+                self._walk.broken = self._walk.broken or error
+        finally:
+            with self._walk.changed:
+                self._running.pop(run.unit, None)
+                self._walk.changed.notify_all()
+
+    def ask_to_stop(self) -> None:
+        """Set each one's `ctx.stop`."""
+        with self._walk.lock:
+            for run, _ in self._running.values():
+                run.stop.set()
+
+    def stop(self) -> None:
+        """Ask all to stop, give each its time, and leave behind what does not listen."""
+        self.ask_to_stop()
+        asked = time.monotonic()
+        with self._walk.lock:
+            running = list(self._running.values())
+        for run, thread in running:
+            thread.join(max(0.0, asked + run.spec.stop_timeout - time.monotonic()))
+            if thread.is_alive():
+                run.abandon()
+                log.warning("%s did not stop within %g s and was left behind", run.name, run.spec.stop_timeout)
+
+    def leave(self) -> None:
+        """The process ends: what they still do counts no more."""
+        with self._walk.lock:
+            for run, _ in self._running.values():
+                run.stop.set()
+                run.leave()
+
+    def names(self) -> list[str]:
+        with self._walk.lock:
+            return [shown_name(run.spec.name, run.unit.item) for run, _ in self._running.values()]
