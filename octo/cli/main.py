@@ -19,7 +19,7 @@ import click
 from octo import __version__
 from octo.cli.command import debug_option, debugging, examples_epilog
 from octo.cli.printing import counted, nearest, print_error
-from octo.errors import LibraryError, OctoError
+from octo.errors import LibraryError, OctoError, RecipeError
 
 # command: (module below octo.cli, what it does), in the order in which a new user needs them
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -38,6 +38,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "reset": ("init", "Make the next run start afresh."),
     "recover": ("init", "Mend an instance whose files are damaged."),
     "list": ("listing", "List steps, libraries or instances."),
+    "validate": ("validate", "Find every mistake in recipes; nothing is run."),
+    "recipe": ("recipe", "Make a recipe, put recipes together, print the schema."),
     "show": ("show", "Show what a step does and takes."),
     "completion": ("completion", "Print the shell completion script."),
 }
@@ -137,6 +139,9 @@ def _told(error: Exception) -> tuple[str, list[str], int]:
         return *_usage_message(error), 2
     if isinstance(error, LibraryError):
         return *_library_message(error), error.exit_code
+    if isinstance(error, RecipeError):
+        told = [str(problem) for problem in error.problems]  # from the line's first letter on, as editors take it
+        return "\n".join([f"the recipe has {counted(len(told), 'mistake')}:", *told]), error.hints, error.exit_code
     if isinstance(error, OctoError):
         return error.message, error.hints, error.exit_code
     if isinstance(error, OSError):

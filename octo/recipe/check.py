@@ -11,7 +11,7 @@ from octo.recipe.fields import RECIPE
 from octo.recipe.model import JOBS_TIMEOUT, Recipe, Step
 from octo.recipe.reader import Map, Seq, Source, plain, read, read_source
 from octo.recipe.shape import Notes, check_shape, near, shown
-from octo.recipe.step_check import Reading, read_defaults, read_hooks, read_step
+from octo.recipe.step_check import Reading, check_params, read_defaults, read_hooks, read_step
 
 _LINES_OF_A_CYCLE = 20
 
@@ -25,14 +25,17 @@ def load(source: str | Path | TextIO, *, imports: bool = True, path: list[str] |
     return check(read_source(source), imports=imports, path=path)
 
 
-def check(source: Source, *, imports: bool = True, path: list[str] | None = None) -> Recipe:
-    """`load` for a text that was read already."""
+def check(source: Source, *, imports: bool = True, path: list[str] | None = None, alone: bool = True) -> Recipe:
+    """`load` for a text that was read already. Not `alone`: its steps may depend on those of another recipe."""
     root = read(source)
     notes = Notes(source.shown)
     here = Path.cwd()
     reading = Reading(notes, folders=[here] if source.path is None else [here, source.path.parent])
-    recipe = _read_recipe(root, source, reading)
-    if imports and reading.uses:
+    recipe = _read_recipe(root, source, reading, alone)
+    if not imports:
+        for use in reading.uses:
+            check_params(use, notes, None)
+    elif reading.uses:
         from octo.recipe.targets import check_targets
         from octo.resolve import run_path
 
@@ -44,7 +47,7 @@ def check(source: Source, *, imports: bool = True, path: list[str] | None = None
     return recipe
 
 
-def _read_recipe(root: Any, source: Source, reading: Reading) -> Recipe | None:
+def _read_recipe(root: Any, source: Source, reading: Reading, alone: bool) -> Recipe | None:
     notes = reading.notes
     if not isinstance(root, Map):
         notes.add(1 if not isinstance(root, Seq) else root.line, _no_mapping(root))
@@ -72,7 +75,8 @@ def _read_recipe(root: Any, source: Source, reading: Reading) -> Recipe | None:
     if "" in recipe.ctx:
         notes.add(root.lines["ctx"], "ctx: a key is empty")
     _check_names(steps, notes)
-    _check_dependencies(steps, notes)
+    if alone:
+        _check_dependencies(steps, notes)
     for step in steps:
         step.on_conflict = step.on_conflict or recipe.on_conflict
     if steps and all(step.idx is not None for step in steps):

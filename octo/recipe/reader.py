@@ -110,6 +110,13 @@ def plain(value: Any) -> Any:
     return value
 
 
+def is_special(text: str) -> bool:
+    """Whether the text, without quotes, would be read as something other than text."""
+    if text in _WORDS or text in _NULLS or text == _MERGE:
+        return True
+    return bool(_NUMBER.fullmatch(text) or _NOT_JSON.fullmatch(text))
+
+
 def _recipes_in(directory: Path) -> list[str]:
     found = sorted([*directory.glob("*.yaml"), *directory.glob("*.yml")])
     return [f"octo validate {quoted(path)}" for path in found[:3]]
@@ -400,7 +407,7 @@ def _plainer(error: yaml.MarkedYAMLError, tab: bool) -> str:
     return f"{error.context}: {problem}" if error.context else problem
 
 
-def main_stream() -> TextIO:
+def standard_input() -> TextIO:
     """Standard input as text, whatever the locale says."""
     import io
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from octo.recipe.fields import DEFAULTS, HOOK, OWN_KEYS, RECIPE, RESOURCES, RETRY, STEP, SUCCESS, Field
+from octo.recipe.fields import HOOK, OWN_KEYS, RECIPE, RESOURCES, RETRY, STEP, SUCCESS, Field
 from octo.recipe.model import recipe_model
 from octo.recipe.template import HOOK_NAMES, NAMES
 
@@ -91,10 +91,11 @@ def reference() -> str:
         "`on_success` and `on_failure` take a step without a name, or a list of them. A hook has the fields "
         f"{_listed(HOOK)}. A hook that fails is a warning.\n",
         "## Templates\n",
-        "Texts in `params`, `args`, `cmd`, `cwd`, `env`, `stdin_file`, `timeout` and `cache_key` may hold jinja2 templates; "
-        "`when` and `for_each` are expressions, with or without braces. A text that is one `{{ … }}` and nothing else "
-        "keeps the type of its value. They are rendered once, when an attempt starts. A name that is not there is an "
-        f"error. Templates know {_names(NAMES)}; those of hooks also {_names(HOOK_NAMES[len(NAMES) :])}.\n",
+        "Texts in `params`, `args`, `cmd`, `cwd`, `env`, `stdin_file`, `timeout` and `cache_key` may hold jinja2 "
+        "templates; `when` and `for_each` are expressions, with or without braces. A text that is one `{{ … }}` and "
+        "nothing else keeps the type of its value. They are rendered once, when an attempt starts. A name that is not "
+        f"there is an error. Templates know {_names(NAMES)}; those of hooks also "
+        f"{_names(HOOK_NAMES[len(NAMES) :])}.\n",
         _YAML,
     ]
     return "\n".join(parts)

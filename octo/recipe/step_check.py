@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from octo.recipe import template
 from octo.recipe.fields import DEFAULTS, HOOK, PYTHON, SHELL, STEP, Field
 from octo.recipe.model import STOP_TIMEOUT, Step
 from octo.recipe.reader import Map, Seq, plain
@@ -18,7 +19,7 @@ _FIELDS = {each.name: each for each in STEP}
 _NOT_IN_HOOKS = {name: f"a hook has no {name}" for name, each in _FIELDS.items() if not each.in_hooks}
 _NOT_IN_DEFAULTS = {name: f"{name} cannot be a default" for name, each in _FIELDS.items() if not each.in_defaults}
 # fields that say the same thing: a step's own one takes the place of all of them
-_SAME = ({"params", "args"}, {"executor", "requires_process"})
+SAME = ({"params", "args"}, {"executor", "requires_process"})
 _RENDERED = ("params", "args", "cmd", "cwd", "env", "stdin_file", "cache_key")
 _NEVER_RENDERED = ("name", "module", "function", "stdout_to_ctx", "shell_env_keys", "collect")
 _OPERATORS = {
@@ -39,7 +40,8 @@ class Use:
     where: str
     line: int
     args_line: int
-    params: Map | dict[str, Any] | None
+    params: Map | None
+    known: tuple[str, ...] = ()
 
 
 @dataclass
@@ -63,10 +65,10 @@ class _Values:
         self.own = own
         self.all = dict(own)
         taken = set(mapping)
-        for same in _SAME:
+        for same in SAME:
             if taken & same:
                 taken |= same
-        self.kind = _kind(own, {} if hook else reading.defaults)
+        self.kind = kind_of(own, {} if hook else reading.defaults)
         if not hook:
             for name, value in reading.defaults.items():
                 on = "all" if name == "args" and self.kind == PYTHON else _FIELDS[name].on
@@ -87,14 +89,15 @@ class _Values:
         return self.home(name).lines.get(name, self.mapping.line)
 
 
-def _kind(own: dict[str, Any], defaults: dict[str, Any]) -> Literal["python", "shell"]:
+def kind_of(own: dict[str, Any], defaults: dict[str, Any]) -> Literal["python", "shell"]:
+    """Whether a step with these fields, over these defaults, is of Python or a program."""
     for values in (own, defaults):
-        if "type" in values:
+        if values.get("type") in ("python", "shell"):
             kind: Literal["python", "shell"] = values["type"]
             return kind
-        if "cmd" in values:
+        if values.get("cmd") is not None:
             return "shell"
-        if "module" in values or "function" in values:
+        if values.get("module") is not None or values.get("function") is not None:
             return "python"
     return "python"
 
@@ -128,7 +131,8 @@ def read_step(mapping: Map, reading: Reading, where: str, *, hook: bool = False)
         params = values.get("params", values.get("args"))
         line = values.line("function" if "function" in values.all else "module")
         args_line = values.line("params" if "params" in values.all else "args")
-        reading.uses.append(Use(step, where, line, args_line, params if isinstance(params, dict) else None))
+        known = _known(values, hook, "for_each" in own)
+        reading.uses.append(Use(step, where, line, args_line, params if isinstance(params, Map) else None, known))
     return step
 
 
@@ -257,13 +261,30 @@ def _in_yaml(text: str) -> str:
     return text if simple else '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
-def _check_templates(values: _Values, notes: Notes, where: str, hook: bool, items: bool) -> None:
-    from octo.recipe import template
-
+def _known(values: _Values, hook: bool, items: bool) -> tuple[str, ...]:
+    """The names that templates of the step know."""
     names = template.HOOK_NAMES if hook else template.NAMES
-    known = names if items or hook else tuple(name for name in names if name not in ("item", "index"))
+    return names if items or hook else tuple(name for name in names if name not in ("item", "index"))
+
+
+def check_params(use: Use, notes: Notes, declared: Mapping[str, str] | None) -> None:
+    """The templates in a python step's params. `declared` are the types of the function's parameters: a "template"
+    is rendered by the function, in its own way. Without them only mistakes of form are sure.
+    """
+    for name, value in (use.params or {}).items():
+        if declared is not None and declared.get(name) == "template":
+            continue
+        assert use.params is not None
+        for text, line in _texts(value, use.params.lines[name]):
+            if template.has_template(text):
+                for message in template.syntax_mistakes(text, None if declared is None else use.known):
+                    notes.add(line, f"{use.where}params: {message}")
+
+
+def _check_templates(values: _Values, notes: Notes, where: str, hook: bool, items: bool) -> None:
+    known = _known(values, hook, items)
     for name in _RENDERED:
-        if name in values.own:
+        if name in values.own and not (values.kind == PYTHON and isinstance(values.own[name], Map)):
             for text, line in _texts(values.own[name], values.line(name)):
                 if template.has_template(text):
                     for message in template.syntax_mistakes(text, known):

@@ -8,7 +8,7 @@ from typing import Any
 
 from octo.errors import OctoError
 from octo.recipe.shape import Notes
-from octo.recipe.step_check import Use
+from octo.recipe.step_check import Use, check_params
 from octo.recipe.template import has_template
 
 
@@ -32,11 +32,22 @@ def check_targets(uses: Sequence[Use], path: list[str], notes: Notes) -> None:
                     failed[target] = f"{target} cannot be imported: {type(error).__name__}: {reason}"
             if target in failed:
                 notes.add(use.line, f"{use.where}{failed[target]}")
+                check_params(use, notes, None)
                 continue
+            check_params(use, notes, _types(found[target]))
             params, positional = use.step.params, use.step.positional
             templated = [key for key, value in (params or {}).items() if has_template(value)]
             for message in mistakes(found[target], params=params, args=positional, templated=templated):
                 notes.add(_line(use, message), f"{use.where}{message}")
+
+
+def _types(target: Any) -> dict[str, str]:
+    """Which parameters are templates that the function renders, under all their names."""
+    from octo.scriptlet import params_of
+
+    declared = params_of(target) or ()
+    kinds = {each.name: "template" if "template" in str(each.type) else "" for each in declared}
+    return {name: kinds[each.name] for each in declared for name in (each.name, *each.aliases)}
 
 
 def _line(use: Use, message: str) -> int:

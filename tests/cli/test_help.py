@@ -29,7 +29,7 @@ def commands_of(group: click.Group, *words: str) -> Iterator[tuple[tuple[str, ..
 
 ALL = dict(commands_of(cli))
 THAT_PRINT_DATA = [
-    words for words in ALL if words[0] not in ("completion", "logs") and words not in [("ctx",), ("list",)]
+    words for words in ALL if words[0] not in ("completion", "logs") and words not in [("ctx",), ("list",), ("recipe",)]
 ]
 
 
