@@ -30,7 +30,8 @@ def undo_calls(tx: Transaction, lines: list[Line], calls: Collection[int], scope
                keep: Callable[[Op], bool] | None = None) -> list[str]:
     """Undo all that `calls` did inside the group `scope`, as if they had never run; returns the places put back.
 
-    `lines` are the journal's since the first of them began. What others did since stays, in order.
+    `lines` are the journal's since the first of them began, or from earlier on: where other calls that began
+    before were undone later, it takes those to see it. What others did since stays, in order.
     Records (`ctx.record`) stay, and ops of the calls for which `keep(op)` is true. Where one of the
     calls was undone before, that undo is left out too. What another's change cannot be laid on any
     more is noted in the result, in brackets.
@@ -44,12 +45,13 @@ def undo_calls(tx: Transaction, lines: list[Line], calls: Collection[int], scope
     if not places:
         return []
     gone = {id(op) for _, op, mine, undid in going if mine or undid}
-    if _are_apart(lines, gone, scope):
+    undone = _undone_before(lines, calls, scope)
+    if _are_apart(lines, gone, undone, scope):
         for _, op, *_ in reversed(going):
             if id(op) in gone:
                 _invert(tx, op)
         return places
-    return places + _replay(tx, lines, gone | _undone_before(lines, calls, scope), scope)
+    return places + _replay(tx, lines, gone | undone, scope)
 
 
 def _since_checkpoint(lines: list[Line], call: int) -> list[Line]:
@@ -107,18 +109,25 @@ def _makes_dict(op: Op) -> bool:
     return op["op"] == "set" and op["value"] == {} and "old" not in op
 
 
-def _are_apart(lines: list[Line], gone: set[int], scope: str) -> bool:
-    """Whether nobody else changed what holds, is, or is in a place of `gone`, once it was touched."""
+def _are_apart(lines: list[Line], gone: set[int], undone: set[int], scope: str) -> bool:
+    """Whether nobody else changed what holds, is, or is in a place of `gone`, once it was touched.
+
+    What was `undone` counts before that too: what the calls found there may be nobody's any more.
+    """
     places: set[tuple[Any, ...]] = set()
     around: set[tuple[Any, ...]] = set()
+
+    def is_near(path: tuple[Any, ...]) -> bool:
+        return path in around or any(path[:length] in places for length in range(len(path) + 1))
+
     for op in _ops(lines, scope):
         path = tuple(op["path"])
         if id(op) in gone:
             places.add(path)
             around.update(path[:length] for length in range(len(path)))
-        elif path in around or any(path[:length] in places for length in range(len(path) + 1)):
+        elif is_near(path):
             return False
-    return True
+    return not (undone and any(id(op) in undone and is_near(tuple(op["path"])) for op in _ops(lines, scope)))
 
 
 def _ops(lines: list[Line], scope: str) -> Iterator[Op]:
