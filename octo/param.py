@@ -7,15 +7,15 @@ recipes, the command line and a call from Python.
 from __future__ import annotations
 
 import copy
-import difflib
 import functools
-import math
-import os
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, overload
 
 from octo.errors import OctoError
+
+from .registry import nearest
+from .value_types import READERS, WRONG, read, type_names, type_text
 
 Target = TypeVar("Target", bound=Callable[..., Any])
 TABLE = "__octo_params__"
@@ -59,9 +59,9 @@ class Param:
     choices: Collection[Any] | None = None
 
     def __post_init__(self) -> None:
-        unknown = [name for name in type_names(self.type) if name not in _READERS]
+        unknown = [name for name in type_names(self.type) if name not in READERS]
         if unknown:
-            near = _nearest(unknown[0], _READERS)
+            near = nearest(unknown[0], READERS)
             raise ParamError(f"parameter {self.name!r}: there is no type {unknown[0]!r}{near}")
 
     @property
@@ -73,12 +73,12 @@ class Param:
         """The value as the step gets it; ParamError where it does not fit."""
         if given is None and self.default is None:
             return None
-        found = _read(self.type, given)
-        if found is _WRONG:
+        found = read(self.type, given)
+        if found is WRONG:
             raise ParamError(f"parameter {self.name!r} is to be {type_text(self.type)}, not {_short(given)}")
         if self.choices is not None and found not in self.choices:
             allowed = ", ".join(map(repr, self.choices))
-            near = _nearest(given, [c for c in self.choices if isinstance(c, str)]) if isinstance(given, str) else ""
+            near = nearest(given, [c for c in self.choices if isinstance(c, str)]) if isinstance(given, str) else ""
             raise ParamError(f"parameter {self.name!r} is to be one of {allowed}, not {_short(given)}{near}")
         return found
 
@@ -153,7 +153,7 @@ class Table:
 
     def _unknown(self, name: str) -> str:
         has = f"; it takes: {self}" if self.params else "; it takes none"
-        return f"unknown parameter {name!r}{_nearest(name, self._names) or has}"
+        return f"unknown parameter {name!r}{nearest(name, self._names) or has}"
 
     def _missing(self, param: Param) -> str:
         return f"parameter {param.name!r} is missing" + (f": {param.help}" if param.help else "")
@@ -249,116 +249,6 @@ def _checking(body: Callable[..., Any], table: Table) -> Callable[..., Any]:
     return single
 
 
-# --- types
-
-
-_WRONG = object()
-
-
-def _one_of(*kinds: type) -> Callable[[Any], Any]:
-    return lambda value: value if isinstance(value, kinds) else _WRONG
-
-
-def _whole(value: Any) -> Any:
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    return value if isinstance(value, int) and not isinstance(value, bool) else _WRONG
-
-
-def _real(value: Any) -> Any:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return _WRONG
-    return float(value) if math.isfinite(value) else _WRONG
-
-
-def _number(value: Any) -> Any:
-    return _WRONG if _real(value) is _WRONG else value
-
-
-def _callable(value: Any) -> Any:
-    if not isinstance(value, str):
-        return value if callable(value) else _WRONG
-    from .resolve import resolve
-
-    return resolve(value)
-
-
-def _list(value: Any) -> Any:
-    if isinstance(value, tuple):
-        return list(value)
-    if isinstance(value, list):
-        return value
-    from collections.abc import MutableSequence
-
-    return value if isinstance(value, MutableSequence) and not isinstance(value, bytearray) else _WRONG
-
-
-_READERS: dict[str, Callable[[Any], Any]] = {
-    "any": lambda value: value,
-    "template": lambda value: value,
-    "list": _list,
-    "dict": _one_of(Mapping),
-    "str": _one_of(str),
-    "int": _whole,
-    "float": _real,
-    "bool": _one_of(bool),
-    "number": _number,
-    "null": _one_of(type(None)),
-    "path": lambda value: os.fspath(value) if isinstance(value, (str, os.PathLike)) and str(value) else _WRONG,
-    "callable": _callable,
-}
-
-
-def _members(kind: Any) -> list[Any]:
-    """The types of which a value may be one."""
-    if kind is None:
-        return ["any"]
-    if isinstance(kind, (tuple, list)):
-        return [one for several in kind for one in _members(several)]
-    if isinstance(kind, str):
-        return [one.strip() for one in kind.split("|")]
-    return [{type(None): "null"}.get(kind, kind.__name__) if _plain(kind) else kind]
-
-
-def _plain(kind: Any) -> bool:
-    return kind is type(None) or (isinstance(kind, type) and kind in (list, dict, str, int, float, bool))
-
-
-def _split(name: str) -> tuple[str, str]:
-    """`list[str]` -> list and str; the inside of `dict[str, int]` is what its values are."""
-    outside, bracket, inside = name.partition("[")
-    return outside, inside.rstrip("]").rpartition(",")[2].strip() if bracket else ""
-
-
-def type_names(kind: Any) -> list[str]:
-    """The names that a type consists of."""
-    names = [_split(one) for one in _members(kind) if isinstance(one, str)]
-    return [name for pair in names for name in pair if name]
-
-
-def type_text(kind: Any) -> str:
-    """A type as people read it."""
-    return " or ".join(one if isinstance(one, str) else getattr(one, "__name__", str(one)) for one in _members(kind))
-
-
-def _read(kind: Any, value: Any) -> Any:
-    for one in _members(kind):
-        if not isinstance(one, str):
-            if isinstance(one, type) and isinstance(value, one):
-                return value
-            continue
-        outside, inside = _split(one)
-        found = _READERS[outside](value)
-        if found is _WRONG:
-            continue
-        if not inside:
-            return found
-        items = found.values() if isinstance(found, Mapping) else found
-        if all(_READERS[inside](item) is not _WRONG for item in items):
-            return found
-    return _WRONG
-
-
 def _twice(first: str, second: str) -> str:
     return f"{first!r} and {second!r} are one parameter: give one of them"
 
@@ -366,8 +256,3 @@ def _twice(first: str, second: str) -> str:
 def _short(value: Any) -> str:
     text = repr(value)
     return f"{text if len(text) <= 60 else text[:57] + '...'} ({'null' if value is None else type(value).__name__})"
-
-
-def _nearest(name: str, known: Iterable[str]) -> str:
-    near = difflib.get_close_matches(str(name), list(known), n=1)
-    return f"; did you mean {near[0]}?" if near else ""

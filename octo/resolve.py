@@ -10,7 +10,7 @@ import importlib.util
 import os
 import sys
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from types import ModuleType
@@ -19,7 +19,9 @@ from typing import Any
 from octo.errors import NameNotFound
 
 from . import registry
-from .shared_names import active_directories, install, library_module, on_path, run_path
+from .registry import nearest
+from .run_path import active_directories, install, on_path, run_path
+from .shared_names import library_module
 
 __all__ = ["fingerprint", "install", "on_path", "resolve", "run_path", "source_of"]
 
@@ -116,7 +118,7 @@ def _bare(name: str) -> Callable[..., Any]:
     raise NameNotFound(
         f"there is no step and no module {name!r} (looked among the registered steps, the step library, "
         f"the entry points {registry.GROUP!r}, and for a module in {_places()}){more}"
-        + _nearest(name, [*registry.known_names(), *_modules_beside("")])
+        + nearest(name, [*registry.known_names(), *_modules_beside("")])
     )
 
 
@@ -154,7 +156,7 @@ def _function(module: ModuleType, names: list[str]) -> Callable[..., Any]:
                 here = [key for key in known if getattr(vars(found).get(key), "__module__", "") == found.__name__]
             else:
                 here = known
-            near = _nearest(name, known) or (f"; it has {', '.join(here[:8])}" if here else "")
+            near = nearest(name, known) or (f"; it has {', '.join(here[:8])}" if here else "")
             raise NameNotFound(f"{where} has no {name!r}{near}")
         found = getattr(found, name)
     return _checked(found, f"{module.__name__}:{'.'.join(names)}")
@@ -230,7 +232,7 @@ def _no_module(name: str) -> NameNotFound:
     where = ", ".join(getattr(sys.modules.get(package), "__path__", [])) if package else _places()
     if package and not where:
         return NameNotFound(f"there is no module {name!r}: {package!r} is a module, not a package")
-    return NameNotFound(f"there is no module {name!r} (looked in {where}){_nearest(name, beside)}")
+    return NameNotFound(f"there is no module {name!r} (looked in {where}){nearest(name, beside)}")
 
 
 def _modules_beside(package: str) -> list[str]:
@@ -252,10 +254,3 @@ def _called(found: Any) -> str:
         file = getattr(found, "__file__", None)
         return f"module {found.__name__!r} ({file})" if file else f"module {found.__name__!r}"
     return repr(getattr(found, "__qualname__", found))
-
-
-def _nearest(name: str, known: Iterable[str]) -> str:
-    import difflib
-
-    near = difflib.get_close_matches(name, list(known), n=1)
-    return f"; did you mean {near[0]}?" if near else ""

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 from octo.errors import StepFailed
 
-from .param import MissingParam, Param, ParamError, Table, _nearest, params_of, scriptlet, table_of
+from .binding import HANDLES, Shape, invoke, misplaced, unfit
+from .param import MissingParam, Param, ParamError, Table, params_of, scriptlet, table_of
 from .registry import load_folder, register_scriptlet, registered
 from .resolve import resolve
 
 if TYPE_CHECKING:
-    import inspect
     import logging
 
 __all__ = [
@@ -38,8 +38,6 @@ __all__ = [
     "scriptlet",
     "signature_of",
 ]
-
-HANDLES = ("ctx", "context")
 
 
 @dataclass
@@ -106,18 +104,19 @@ def call(
     plan = _plan(target)
     if plan.simple and args is None:
         return _result(plan, target(ctx, {} if params is None else params))
-    if not plan.is_class:
-        return _result(plan, _invoke(plan.run, target, ctx, params, args))
     if plan.table is not None and args is None:
         params = plan.table.fill(params)
+    if not plan.is_class:
+        return _result(plan, invoke(plan.run, target, ctx, params, args))
     body = target()
     if isinstance(body, BaseScriptlet):
         body._began = time.monotonic()
     if plan.validate is not None:
-        allowed = _invoke(plan.validate, body.validate, ctx, params, None if args is None else _short_of(plan, args))
+        asked = _for_validate(plan, plan.validate, params, args)
+        allowed = invoke(plan.validate, body.validate, ctx, asked, None)
         if _finished(allowed) is False:
             raise StepFailed(f"{plan.name}.validate refused to run it: it returned False")
-    return _result(plan, _invoke(plan.run, body.run, ctx, params, args))
+    return _result(plan, invoke(plan.run, body.run, ctx, params, args))
 
 
 def mistakes(
@@ -134,11 +133,11 @@ def mistakes(
         if unmade:
             return [unmade]
     if args is not None:
-        found = _too_many_or_few(plan.run, args)
+        found = misplaced(plan.run, args)
     elif plan.table is not None:
         found = plan.table.mistakes(params or {}, templated)
     else:
-        found = _unfit(plan.run, params or {})
+        found = unfit(plan.run, params or {})
     return [f"{text} ({signature_of(target)})" for text in found]
 
 
@@ -153,41 +152,6 @@ def signature_of(target: Callable[..., Any]) -> str:
     return f"{plan.name}{plan.run.signature.replace(parameters=kept, return_annotation=plan.run.empty)}"
 
 
-class _Shape:
-    """What a function takes."""
-
-    def __init__(self, function: Callable[..., Any], bound: bool) -> None:
-        import inspect
-
-        self.empty = inspect.Signature.empty
-        self.signature: inspect.Signature | None
-        try:
-            self.signature = inspect.signature(function)
-        except (TypeError, ValueError):  # some of Python's own do not tell
-            self.signature = None
-            self.parameters: list[inspect.Parameter] = []
-            return
-        self.parameters = list(self.signature.parameters.values())[1 if bound else 0 :]
-        if bound:
-            self.signature = self.signature.replace(parameters=self.parameters)
-
-    @property
-    def takes_whole(self) -> bool:
-        return any(p.name == "params" for p in self.parameters)
-
-    @property
-    def keeps_rest(self) -> bool:
-        return any(p.kind is p.VAR_KEYWORD for p in self.parameters)
-
-    def single(self) -> list[inspect.Parameter]:
-        """The parameters that get one value each, by name."""
-        return [
-            p
-            for p in self.parameters
-            if p.name not in (*HANDLES, "params") and p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)
-        ]
-
-
 class _Plan:
     """What is known of one target, found once."""
 
@@ -196,11 +160,11 @@ class _Plan:
         self.name = getattr(target, "__name__", None) or repr(target)
         self.table: Table | None = table_of(target)
         body = getattr(target, "run", target) if self.is_class else target
-        self.run = _Shape(body, self.is_class and not _is_static(target, "run"))
+        self.run = Shape(body, self.is_class and not _is_static(target, "run"))
         validate = getattr(target, "validate", None) if self.is_class else None
         if validate is getattr(BaseScriptlet, "validate", None) or not callable(validate):
             validate = None
-        self.validate = validate and _Shape(validate, not _is_static(target, "validate"))
+        self.validate = validate and Shape(validate, not _is_static(target, "validate"))
         names = [p.name for p in self.run.parameters]
         self.simple = not self.is_class and names in (["ctx", "params"], ["context", "params"])
 
@@ -228,58 +192,17 @@ def _is_static(cls: Any, name: str) -> bool:
     return False
 
 
-def _invoke(
-    shape: _Shape,
-    function: Callable[..., Any],
-    ctx: Any,
-    params: Mapping[str, Any] | None,
-    args: Sequence[Any] | None,
-) -> Any:
-    if args is not None:
-        return function(*args)
-    params = {} if params is None else params
-    if shape.signature is None:
-        return function(**params)
-    front: list[Any] = []
-    named: dict[str, Any] = {}
-    left = dict(params)
-    for p in shape.parameters:
-        if p.kind in (p.VAR_KEYWORD, p.VAR_POSITIONAL):
-            continue
-        if p.name in HANDLES:
-            value = ctx
-        elif p.name == "params":
-            value = params
-        elif p.name in left:
-            value = left.pop(p.name)
-        elif p.default is not p.empty:
-            if p.kind is not p.POSITIONAL_ONLY:
-                continue
-            value = p.default
-        else:
-            raise MissingParam(f"{shape_name(function)}: parameter {p.name!r} is missing")
-        if p.kind is p.POSITIONAL_ONLY:
-            front.append(value)
-        else:
-            named[p.name] = value
-    if shape.keeps_rest:
-        named |= left
-    elif left and not shape.takes_whole:
-        raise ParamError(f"{shape_name(function)}: {_unfit(shape, params)[0]}")
-    return function(*front, **named)
-
-
-def shape_name(function: Any) -> str:
-    """The name of a function for messages."""
-    return str(getattr(function, "__qualname__", function))
-
-
-def _short_of(plan: _Plan, args: Sequence[Any]) -> Sequence[Any]:
-    """As many of the positional arguments as `validate` takes."""
-    assert plan.validate is not None
-    if any(p.kind is p.VAR_POSITIONAL for p in plan.validate.parameters):
-        return args
-    return args[: len(plan.validate.parameters)]
+def _for_validate(
+    plan: _Plan, validate: Shape, params: Mapping[str, Any] | None, args: Sequence[Any] | None
+) -> Mapping[str, Any]:
+    """The parameters that `validate` asks for; those of a list under the names that `run` has for them."""
+    given = params or {}
+    if args is not None and plan.run.signature is not None:
+        given = plan.run.signature.bind(*args).arguments
+    if validate.takes_whole or validate.keeps_rest:
+        return given
+    asked = {p.name for p in validate.parameters}
+    return {name: value for name, value in given.items() if name in asked}
 
 
 # --- what came out
@@ -322,9 +245,6 @@ def _finished(outcome: Any) -> Any:
         return pool.submit(contextvars.copy_context().run, asyncio.run, outcome).result()
 
 
-# --- what does not fit
-
-
 def _unmade(cls: Any) -> str:
     if cls.run is BaseScriptlet.run:
         return f"class {cls.__name__} has no run(ctx, params)"
@@ -339,25 +259,3 @@ def _unmade(cls: Any) -> str:
     return ""
 
 
-def _too_many_or_few(shape: _Shape, args: Sequence[Any]) -> list[str]:
-    if shape.signature is None:
-        return []
-    try:
-        shape.signature.bind(*args)
-    except TypeError as error:
-        hint = ""
-        if any(p.name in HANDLES for p in shape.parameters):
-            hint = "; a list in args is passed without ctx: give params, or args as a mapping"
-        return [f"the list in args does not fit: {error}{hint}"]
-    return []
-
-
-def _unfit(shape: _Shape, params: Mapping[str, Any]) -> list[str]:
-    if shape.signature is None:
-        return []
-    single = {p.name: p for p in shape.single()}
-    found = []
-    if not shape.takes_whole and not shape.keeps_rest:
-        found = [f"unknown parameter {name!r}{_nearest(name, single)}" for name in params if name not in single]
-    missing = [name for name, p in single.items() if name not in params and p.default is p.empty]
-    return found + [f"parameter {name!r} is missing" for name in missing]

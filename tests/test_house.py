@@ -13,7 +13,7 @@ FLOORS = [
     ["errors"],
     ["store"],
     ["access", "context", "ctx_changes", "ctx_check", "ctx_merge", "ctx_text", "live", "place", "scriptlet",
-     "resolve", "param", "registry", "shared_names", "documented"],
+     "resolve", "param", "registry", "binding", "value_types", "run_path", "shared_names", "documented"],
     ["executors"],
     ["engine"],
     ["recipe"],
