@@ -67,7 +67,7 @@ def source_of(target: Callable[..., Any]) -> Path | None:
     if file is None:
         owner = target if hasattr(target, "__module__") else type(target)
         file = getattr(sys.modules.get(owner.__module__ or ""), "__file__", None)
-    if file is None or not os.path.isfile(file):
+    if file is None or not file.endswith((".py", ".pyw")) or not os.path.isfile(file):
         return None
     return Path(os.path.abspath(file))
 
@@ -118,7 +118,7 @@ def _bare(name: str) -> Callable[..., Any]:
     raise NameNotFound(
         f"there is no step and no module {name!r} (looked among the registered steps, the step library, "
         f"the entry points {registry.GROUP!r}, and for a module in {_places()}){more}"
-        + nearest(name, [*registry.known_names(), *_modules_beside("")])
+        + nearest(name, [*registry.known_names(), *_own_modules()])
     )
 
 
@@ -150,10 +150,11 @@ def _function(module: ModuleType, names: list[str]) -> Callable[..., Any]:
     for name in names:
         if not hasattr(found, name):
             where = _called(found)
-            known = [key for key, value in vars(found).items() if callable(value) and not key.startswith("__")]
+            within = getattr(found, "__dict__", {})
+            known = [key for key, value in within.items() if callable(value) and not key.startswith("__")]
             if isinstance(found, ModuleType):
+                here = [key for key in known if getattr(within[key], "__module__", "") == found.__name__]
                 known += _modules_beside(found.__name__)
-                here = [key for key in known if getattr(vars(found).get(key), "__module__", "") == found.__name__]
             else:
                 here = known
             near = nearest(name, known) or (f"; it has {', '.join(here[:8])}" if here else "")
@@ -236,12 +237,17 @@ def _no_module(name: str) -> NameNotFound:
 
 
 def _modules_beside(package: str) -> list[str]:
+    if package:
+        import pkgutil
+
+        return [found.name for found in pkgutil.iter_modules(getattr(sys.modules.get(package), "__path__", []))]
+    return [*_own_modules(), *sys.stdlib_module_names]
+
+
+def _own_modules() -> list[str]:
     import pkgutil
 
-    if package:
-        return [found.name for found in pkgutil.iter_modules(getattr(sys.modules.get(package), "__path__", []))]
-    names = [found.name for found in pkgutil.iter_modules(active_directories() or None)]
-    return [*names, *sys.stdlib_module_names]
+    return [found.name for found in pkgutil.iter_modules(active_directories())]
 
 
 def _places() -> str:
