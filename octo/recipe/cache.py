@@ -1,0 +1,65 @@
+"""Results of steps with a `cache_key`, kept in the instance as JSON: the newest hundred of each step.
+
+A result stands again when the key's text, the rendered params and the source of the function are what they were.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from octo.engine.work import Cached
+from octo.errors import OctoError
+from octo.store import LockedJson, checked, dumps
+
+FOLDER = ".octo_step_cache"
+NEWEST = 100
+
+
+def cache_entry(key: str, arguments: Any, source: str) -> dict[str, Any]:
+    """What a result depends on."""
+    text = json.dumps(arguments, sort_keys=True, default=repr)
+    return {"key": key, "params": hashlib.sha256(text.encode(errors="backslashreplace")).hexdigest(), "source": source}
+
+
+class Cache:
+    """The kept results of one instance."""
+
+    def __init__(self, instance: Path) -> None:
+        self._folder = instance / FOLDER
+        self._lock = threading.Lock()
+
+    def find(self, step: str, wanted: dict[str, Any]) -> Cached | None:
+        path = self._path(step)
+        if not path.exists():
+            return None
+        with LockedJson(path, default={"kept": []}) as file:
+            kept = file.get("kept", default=[])
+        for entry in reversed(kept):
+            if {key: entry.get(key) for key in wanted} == wanted:
+                return Cached(entry["result"], entry["ops"], f"cached: {wanted['key']!r} ended well before")
+        return None
+
+    def keep(self, step: str, wanted: dict[str, Any], result: Any, ops: list[dict[str, Any]]) -> None:
+        """Keep a result. One that is no JSON is not kept: it could not be given back."""
+        try:
+            plain = checked(result)
+        except (OctoError, RecursionError):
+            return
+        entry = {**wanted, "result": plain, "ops": [op for op in json.loads(dumps(ops)) if not op.get("record")]}
+        with self._lock:
+            self._folder.mkdir(exist_ok=True)
+            with LockedJson(self._path(step), default={"kept": []}, durability="os") as file, \
+                    file.transaction() as tx:
+                kept = [old for old in tx.get(("kept",), []) if {key: old.get(key) for key in wanted} != wanted]
+                tx.set(("kept",), [*kept, entry][-NEWEST:])
+
+    def _path(self, step: str) -> Path:
+        name = quote(step, safe=" ")
+        if len(name) > 150:
+            name = f"{name[:80]}-{hashlib.sha256(step.encode()).hexdigest()[:16]}"
+        return self._folder / f"{name}.json"
