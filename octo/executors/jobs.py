@@ -1,0 +1,268 @@
+"""Work that goes on behind the steps that started it: the run's one pool of jobs.
+
+A job runs in a daemon thread, so it never holds up the end of the process. It cannot be ended by force: it is
+asked to stop, and what comes of it after that counts for nothing.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import heapq
+import logging
+import secrets
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from contextvars import ContextVar
+from typing import Any
+
+from octo.errors import UsageError
+
+from .outcome import as_json, describe
+
+QUEUED, RUNNING, DONE, ERROR, CANCELLED = "queued", "running", "done", "error", "cancelled"
+LIVE = (QUEUED, RUNNING)
+
+log = logging.getLogger("octo.executors")
+_current: ContextVar[Job | None] = ContextVar("octo_job", default=None)
+
+
+def current_job() -> Job | None:
+    """The job that runs here: its `stop` is set when it is cancelled. None outside a job."""
+    return _current.get()
+
+
+class Job:
+    """One piece of work. `status`: queued, running, done, error or cancelled."""
+
+    def __init__(self, pool: JobPool, id: str, name: str, work: Callable[[], Any], interval: float | None) -> None:
+        self.id = id
+        self.name = name
+        self.interval = interval
+        self.status = QUEUED
+        self.start: float | None = None
+        self.end: float | None = None
+        self.error: BaseException | None = None
+        self.stop = threading.Event()
+        """Set when the job is cancelled: a long function should look at it and return."""
+        self._value: Any = None
+        self._pool = pool
+        self._work = work
+        self._finished = threading.Event()
+        self._record_lock = threading.Lock()
+        self._context = contextvars.copy_context()
+
+    @property
+    def periodic(self) -> bool:
+        return self.interval is not None
+
+    def cancel(self) -> bool:
+        """It counts as cancelled from now on; False where it has ended already."""
+        return self._pool._cancel(self)
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until it has ended."""
+        return self._finished.wait(timeout)
+
+    def result(self, timeout: float | None = None) -> Any:
+        """What it returned (a periodic job: last); raises what it raised, TimeoutError where it has not ended."""
+        if not self._finished.wait(timeout):
+            raise TimeoutError(f"job {self.id} is {self.status}")
+        if self.error is not None:
+            raise self.error
+        if self.status == CANCELLED:
+            raise UsageError(f"job {self.id} was cancelled: it has no result")
+        return self._value
+
+    def as_dict(self) -> dict[str, Any]:
+        """As it is kept in ctx["jobs"]."""
+        entry: dict[str, Any] = {"status": self.status, "start": self.start, "end": self.end}
+        if self.status == DONE or (self.periodic and self._value is not None):
+            entry["result"] = as_json(self._value)[0]
+        if self.error is not None:
+            entry["error"] = describe(self.error)["message"] or type(self.error).__name__
+        return entry
+
+
+def _no_record(id: str, entry: dict[str, Any]) -> None:
+    pass
+
+
+class JobPool:
+    """At most `max_workers` jobs at once, in the order in which they came; for any number of threads.
+
+    `record(id, entry)` is called when a job's state changes; `around(job)` is entered around each call of its
+    function, in the job's thread. The function sees the context variables of who submitted it.
+    """
+
+    def __init__(self, max_workers: int = 32, *, record: Callable[[str, dict[str, Any]], None] = _no_record,
+                 around: Callable[[Job], AbstractContextManager[Any]] = lambda job: nullcontext()) -> None:
+        self.max_workers = max_workers
+        self._record = record
+        self._around = around
+        self._changed = threading.Condition()
+        self._ready: deque[Job] = deque()
+        self._timed: list[tuple[float, int, Job]] = []
+        self._jobs: dict[str, Job] = {}
+        self._threads = self._free = self._count = 0
+        self._is_closed = False
+
+    # -- what is asked for -----------------------------------------------------------------------
+
+    def submit(self, function: Callable[..., Any], *args: Any, job_id: str | None = None, periodic: bool = False,
+               interval: float | None = None, name: str = "") -> Job:
+        """Call `function(*args)` as soon as a thread is free; a periodic one every `interval` seconds (1) from now.
+
+        An id that a live job has is refused.
+        """
+        if interval is not None and interval <= 0:
+            raise UsageError(f"the interval of a job is more than 0 seconds, not {interval:g}")
+        every = interval or 1.0 if periodic or interval else None
+        with self._changed:
+            if self._is_closed:
+                raise UsageError("the run has ended: it takes no more jobs")
+            id = job_id or f"{name or getattr(function, '__name__', 'job')}-{secrets.token_hex(4)}"
+            known = self._jobs.get(id)
+            if known is not None and known.status in LIVE:
+                raise UsageError(f"a job {id} is {known.status} already: give this one another id, or cancel that one")
+            job = self._jobs[id] = Job(self, id, name, lambda: function(*args), every)
+        self._keep(job)
+        with self._changed:
+            self._ready.append(job)
+            self._see_to_threads()
+        return job
+
+    def get(self, id: str) -> Job | None:
+        """The newest job of that id."""
+        return self._jobs.get(id)
+
+    def jobs(self) -> list[Job]:
+        """All jobs, oldest first."""
+        with self._changed:
+            return list(self._jobs.values())
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait for all finite jobs; False where some have not ended in time. Periodic ones have no end."""
+        give_up = None if timeout is None else time.monotonic() + timeout
+        while True:
+            live = [job for job in self.jobs() if job.status in LIVE and not job.periodic]
+            if not live:
+                return True
+            if not live[0].wait(None if give_up is None else max(0.0, give_up - time.monotonic())):
+                return False
+
+    def cancel_all(self) -> list[Job]:
+        """Cancel what lives; which that was."""
+        return [job for job in self.jobs() if job.cancel()]
+
+    def close(self) -> None:
+        """Cancel what lives and take no more."""
+        with self._changed:
+            self._is_closed = True
+            self._changed.notify_all()
+        self.cancel_all()
+
+    # -- threads ---------------------------------------------------------------------------------
+
+    def _see_to_threads(self) -> None:
+        """A thread for each job that waits, and one for the periodic ones, as far as that is allowed.
+
+        The caller holds the lock.
+        """
+        self._changed.notify_all()
+        if len(self._ready) + bool(self._timed) > self._free and self._threads < self.max_workers:
+            self._threads += 1
+            self._free += 1
+            threading.Thread(target=self._serve, name="octo-job", daemon=True).start()
+
+    def _serve(self) -> None:
+        while (job := self._next()) is not None:
+            job._context.run(self._call, job)
+            with self._changed:
+                self._free += 1
+
+    def _next(self) -> Job | None:
+        with self._changed:
+            while not self._is_closed:
+                now = time.monotonic()
+                while self._timed and self._timed[0][0] <= now:
+                    self._ready.append(heapq.heappop(self._timed)[2])
+                while self._ready:
+                    job = self._ready.popleft()
+                    if job.status in LIVE:
+                        self._free -= 1
+                        self._see_to_threads()
+                        return job
+                self._changed.wait(self._timed[0][0] - now if self._timed else None)
+            return None
+
+    def _call(self, job: Job) -> None:
+        due = time.monotonic()
+        with self._changed:
+            if job.status not in LIVE:
+                return
+            is_first = job.status == QUEUED
+            job.status = RUNNING
+            job.start = job.start or time.time()
+        if is_first:
+            self._keep(job)
+        token = _current.set(job)
+        try:
+            with self._around(job):
+                value = job._work()
+            _, other = as_json(value)
+            if other is not None:
+                raise TypeError(f"the result is no JSON value but {other['type']}")
+        except BaseException as error:
+            self._end(job, ERROR, error=error)
+            return
+        finally:
+            _current.reset(token)
+        if job.interval is None:
+            self._end(job, DONE, value=value)
+            return
+        with self._changed:
+            if job.status in LIVE:
+                job._value = value
+                self._count += 1
+                missed = (time.monotonic() - due) // job.interval  # late ones are left out, not made up for
+                heapq.heappush(self._timed, (due + (missed + 1) * job.interval, self._count, job))
+                self._changed.notify_all()
+
+    def _cancel(self, job: Job) -> bool:
+        job.stop.set()
+        return self._end(job, CANCELLED)
+
+    def _end(self, job: Job, status: str, *, value: Any = None, error: BaseException | None = None) -> bool:
+        with self._changed:
+            if job.status not in LIVE:
+                return False
+            job.status, job.error, job.end = status, error, time.time()
+            if status == DONE:
+                job._value = value
+        self._keep(job)
+        job._finished.set()
+        return True
+
+    def _keep(self, job: Job) -> None:
+        """The newest state of the job; never an older one over it."""
+        with job._record_lock:
+            try:
+                self._record(job.id, job.as_dict())
+            except Exception:
+                log.exception("job %s (%s) could not be recorded", job.id, job.status)
+
+
+_default: JobPool | None = None
+_default_lock = threading.Lock()
+
+
+def default_pool() -> JobPool:
+    """The pool of this process, for work outside a run."""
+    global _default
+    with _default_lock:
+        if _default is None:
+            _default = JobPool()
+        return _default

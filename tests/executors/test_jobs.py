@@ -1,0 +1,185 @@
+"""Jobs behind the steps: their states and records, cancelling, periodic ones."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from octo.errors import UsageError
+from octo.executors.jobs import Job, JobPool, current_job, default_pool
+from octo.store import Author, running_step, writing_as
+from tests.executors.kit import until
+
+LONG = 60.0
+
+
+@pytest.fixture
+def records() -> list[tuple[str, dict[str, Any]]]:
+    return []
+
+
+@pytest.fixture
+def pool(records: list[tuple[str, dict[str, Any]]]) -> Iterator[JobPool]:
+    pool = JobPool(4, record=lambda id, entry: records.append((id, entry)))
+    yield pool
+    pool.close()
+
+
+def statuses(records: list[tuple[str, dict[str, Any]]], id: str) -> list[str]:
+    return [entry["status"] for name, entry in records if name == id]
+
+
+def test_a_job_and_its_record(pool: JobPool, records: list[tuple[str, dict[str, Any]]]) -> None:
+    job = pool.submit(lambda x, y: x + y, 2, 3, job_id="add")
+    assert job.result(LONG) == 5 and job.status == "done"
+    assert statuses(records, "add") == ["queued", "running", "done"]
+    last = records[-1][1]
+    assert last["result"] == 5 and last["start"] <= last["end"] and "error" not in last
+
+
+def test_a_failure_is_kept_and_raised(pool: JobPool, records: list[tuple[str, dict[str, Any]]]) -> None:
+    job = pool.submit(lambda: 1 / 0, job_id="bad")
+    with pytest.raises(ZeroDivisionError):
+        job.result(LONG)
+    assert records[-1][1]["status"] == "error" and records[-1][1]["error"] == "division by zero"
+
+
+def test_a_result_that_is_no_json_is_an_error(pool: JobPool) -> None:
+    job = pool.submit(lambda: {1, 2})
+    with pytest.raises(TypeError, match="no JSON value but set"):
+        job.result(LONG)
+
+
+def test_an_id_in_use_is_refused_until_its_job_has_ended(pool: JobPool) -> None:
+    go = threading.Event()
+    job = pool.submit(go.wait, LONG, job_id="one")
+    with pytest.raises(UsageError, match="a job one is"):
+        pool.submit(go.wait, job_id="one")
+    go.set()
+    job.result(LONG)
+    assert pool.submit(lambda: 2, job_id="one").result(LONG) == 2
+
+
+def test_no_more_at_once_than_allowed_and_in_order() -> None:
+    pool = JobPool(2)
+    lock, running, most, order = threading.Lock(), [0], [0], []
+    both = threading.Barrier(2, timeout=LONG)
+
+    def work(number: int) -> None:
+        with lock:
+            order.append(number)
+            running[0] += 1
+            most[0] = max(most[0], running[0])
+        both.wait()
+        with lock:
+            running[0] -= 1
+
+    jobs = [pool.submit(work, number) for number in range(8)]
+    assert pool.wait(LONG)
+    assert most[0] == 2 and [job.status for job in jobs] == ["done"] * 8
+    assert [sorted(order[at : at + 2]) for at in range(0, 8, 2)] == [[0, 1], [2, 3], [4, 5], [6, 7]]
+    pool.close()
+
+
+def test_cancel_a_queued_and_a_running_one(records: list[tuple[str, dict[str, Any]]]) -> None:
+    pool = JobPool(1, record=lambda id, entry: records.append((id, entry)))
+    begun, seen = threading.Event(), threading.Event()
+
+    def long() -> None:
+        job = current_job()
+        assert job is not None
+        begun.set()
+        if job.stop.wait(LONG):
+            seen.set()
+
+    running = pool.submit(long, job_id="running")
+    begun.wait(LONG)
+    queued = pool.submit(lambda: None, job_id="queued")
+    assert queued.cancel() and running.cancel() and not running.cancel()
+    assert seen.wait(LONG)
+    assert pool.submit(lambda: 3).result(LONG) == 3
+    assert statuses(records, "queued") == ["queued", "cancelled"]
+    assert statuses(records, "running") == ["queued", "running", "cancelled"]
+    with pytest.raises(UsageError, match="cancelled"):
+        running.result(LONG)
+    pool.close()
+
+
+def test_a_periodic_job_lives_until_it_is_cancelled(pool: JobPool) -> None:
+    calls: list[int] = []
+    job = pool.submit(lambda: calls.append(1), periodic=True, interval=0.01, name="tick")
+    until(lambda: len(calls) >= 3)
+    assert pool.wait(LONG)  # it is not waited for
+    assert job.status == "running" and job.id.startswith("tick-")
+    assert pool.cancel_all() == [job]
+    assert job.status == "cancelled" and job.wait(0)
+
+
+def test_a_periodic_job_is_called_also_while_others_are_busy() -> None:
+    pool = JobPool(2)
+    go, calls = threading.Event(), []
+    pool.submit(lambda: calls.append(1), interval=0.01)
+    until(lambda: calls)
+    pool.submit(go.wait, LONG)
+    seen = len(calls)
+    until(lambda: len(calls) > seen + 2)
+    go.set()
+    pool.close()
+
+
+def test_a_periodic_job_that_fails_ends(pool: JobPool) -> None:
+    def fail() -> None:
+        raise ValueError("once")
+
+    job = pool.submit(fail, interval=0.01)
+    with pytest.raises(ValueError, match="once"):
+        job.result(LONG)
+
+
+def test_waiting_has_an_end(pool: JobPool) -> None:
+    go = threading.Event()
+    pool.submit(go.wait, LONG)
+    assert not pool.wait(0.05)
+    go.set()
+    assert pool.wait(LONG)
+
+
+def test_the_author_of_who_submitted_and_what_is_around() -> None:
+    entered: list[str] = []
+
+    @contextmanager
+    def around(job: Job) -> Iterator[None]:
+        entered.append(job.id)
+        yield
+
+    pool = JobPool(1, around=around)
+    with writing_as(Author("load", 1, 2)):
+        job = pool.submit(lambda: getattr(running_step(), "who", None), job_id="a")
+    assert job.result(LONG) == "load" and entered == ["a"]
+    pool.close()
+
+
+def test_a_record_that_cannot_be_kept_does_not_hurt_the_job(caplog: pytest.LogCaptureFixture) -> None:
+    def refuse(id: str, entry: dict[str, Any]) -> None:
+        raise OSError("disk full")
+
+    pool = JobPool(1, record=refuse)
+    assert pool.submit(lambda: 1, job_id="a").result(LONG) == 1
+    assert "job a" in caplog.text
+    pool.close()
+
+
+def test_a_closed_pool_takes_no_more(pool: JobPool) -> None:
+    pool.close()
+    with pytest.raises(UsageError, match="no more jobs"):
+        pool.submit(lambda: 1)
+
+
+def test_outside_a_run_there_is_a_pool_too() -> None:
+    assert default_pool() is default_pool()
+    assert default_pool().submit(lambda: 1).result(LONG) == 1
+    assert current_job() is None
