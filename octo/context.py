@@ -237,8 +237,8 @@ class Context(Group):
         """
         place, check = self._at(key), check_of(kind)
         with self._access.changing() as tx:
-            value = tx.get(place, MISSING)
-            if value is not MISSING:
+            if tx.peek(place, MISSING) is not MISSING:
+                value = tx.get(place)
                 kept = passed(check, place[-1], value)
                 if diff(value, kept):
                     tx.set(place, kept)

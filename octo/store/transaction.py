@@ -100,9 +100,9 @@ class Transaction:
 
     def append(self, path: Path, values: list[Any], *, record: bool = False) -> None:
         """Add to the end of a list (a missing one is made). `record`: an undo leaves it there."""
-        values = checked(list(values), path)
-        op: Op = {"op": "append", "path": list(path), "values": values}
         there = self._tree.find(path)
+        values = _items(values, path, len(there) if type(there) is list else 0)
+        op: Op = {"op": "append", "path": list(path), "values": values}
         if there is MISSING:
             self._make_parents(path, record=record)
             op["new"] = True
@@ -130,7 +130,7 @@ class Transaction:
         if not (0 <= start <= len(there) and 0 <= count <= len(there) - start):
             raise InvalidValue(f"{spell(path)} has {len(there)} items; {count} from {start} are not there")
         self._do({"op": "splice", "path": list(path), "start": start, "count": count,
-                  "items": checked(list(items), path), "old": there[start : start + count]})
+                  "items": _items(items, path, start), "old": there[start : start + count]})
 
     def apply(self, op: Op) -> None:
         """Make a change that is known already, such as one of `diff` against this very tree."""
@@ -166,3 +166,8 @@ class Transaction:
         self.ops.append(orjson.Fragment(encoded))
         if self.touches is not None and (seen := touch(op)) is not None:
             self.touches.append(seen)
+
+
+def _items(values: list[Any], path: Path, start: int) -> list[Any]:
+    """Checked items of the list at `path`; a message names the place where one would stand."""
+    return [checked(value, (*path, position)) for position, value in enumerate(values, start)]
