@@ -15,6 +15,7 @@ from pathlib import Path
 from octo.errors import NameNotFound, OctoError, StepTimeout, UsageError, quoted
 
 from .child import PATIENCE, Child, spell_exit
+from .guard import guard
 from .lines import LineReader
 from .usage import Usage
 
@@ -64,9 +65,12 @@ def run_program(
     child = _start(argv, cwd, env, stdin_file)
     output = _Output(child, on_line, capture)
     give_up = time.monotonic() + timeout if timeout else None
-    stopped = False
+    stopped = is_guarded = False
     try:
         while not output.wait(child):
+            if not is_guarded:  # one that ends at once costs no more than itself
+                is_guarded = True
+                guard.watch(child.pid)
             if output.is_too_large:
                 child.end()
                 raise OctoError(f"{argv[0]}: its output is larger than {MOST >> 20} MiB, the most that can be kept in "
@@ -83,6 +87,9 @@ def run_program(
         child.end(0)
         output.finish()
         raise
+    finally:
+        if is_guarded:
+            guard.forget(child.pid)
     if output.is_too_large:
         raise OctoError(f"{argv[0]}: its output is larger than {MOST >> 20} MiB, the most that can be kept in ctx; "
                         "let it write a file")

@@ -82,7 +82,7 @@ def documented(ctx):
     from octo_step_engine_parameters import octo_step_engine_parameters
     store = octo_step_engine_parameters()
     files = store.get_default_param_file_name(), store.get_default_param_lock_file_name()
-    store.increment_json_dict(*files, "mine", "k")
+    store.increment_json_dict(store.get_default_param_dict(), *files, "mine", "k")
     return ctx["n"]
 
 def wait_for_stop(ctx):

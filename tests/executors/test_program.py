@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import threading
 import time
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from octo.errors import NameNotFound, OctoError, StepTimeout, UsageError
 from octo.executors import program
 from octo.executors.program import run_program
-from tests.executors.kit import is_gone, number_in, until
+from tests.executors.kit import CHECKOUT, is_gone, number_in, until
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="written with POSIX programs")
 
@@ -130,8 +132,6 @@ def test_a_daemon_that_holds_the_pipe_does_not_hold_us(tmp_path: Path) -> None:
     result = python(source, cwd=tmp_path, capture=True)
     assert result.output == "done\n" and result.exit_code == 0
     assert time.monotonic() - started < 60
-    import psutil
-
     psutil.Process(number_in(tmp_path / "child")).kill()
 
 
@@ -163,6 +163,38 @@ def test_mistakes_are_told(tmp_path: Path) -> None:
         run("true", "a\0b")
     with pytest.raises(UsageError, match="too large for the system"):
         run("true", "x" * (4 << 20))
+
+
+ENGINE = """
+import sys
+from octo.executors.program import run_program
+run_program(["sh", "-c", "echo $$ > pid; sleep 120 & echo $! > child; wait"], cwd=sys.argv[1], env=None)
+"""
+
+
+@pytest.mark.faults
+def test_when_the_engine_is_killed_its_programs_end(tmp_path: Path) -> None:
+    engine = subprocess.Popen([sys.executable, "-c", ENGINE, str(tmp_path)], cwd=CHECKOUT)
+    try:
+        pids = [number_in(tmp_path / name) for name in ("pid", "child")]
+        # the guard, which is told of a program that takes a while
+        (guard,) = until(lambda: [process for process in psutil.Process(engine.pid).children()
+                                  if "guard.py" in " ".join(process.cmdline())])
+        time.sleep(0.5)  # it has started; what it is told follows
+    finally:
+        engine.kill()
+        engine.wait()
+    until(lambda: all(is_gone(pid) for pid in [*pids, guard.pid]))
+
+
+def test_an_engine_that_ends_by_itself_leaves_no_guard(tmp_path: Path) -> None:
+    source = (
+        "import psutil; from octo.executors.program import run_program\n"
+        "run_program(['sleep', '0.3'], cwd=None, env=None)\n"
+        "print(*(process.pid for process in psutil.Process().children()))"
+    )
+    ended = subprocess.run([sys.executable, "-c", source], cwd=CHECKOUT, capture_output=True, text=True, check=True)
+    assert ended.stdout.split() and all(is_gone(int(pid)) for pid in ended.stdout.split())
 
 
 def test_usage_is_that_of_the_program() -> None:
