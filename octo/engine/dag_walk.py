@@ -6,13 +6,16 @@ a step looks for the next one itself.
 
 from __future__ import annotations
 
+import logging
 import threading
 from abc import abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from octo.access import Access
 from octo.executors.threads import ThreadPool
-from octo.store import GLOBAL, MISSING, Transaction
+from octo.store import GLOBAL, MISSING, Author, Transaction, writing_as
 from octo.store.state_file import StateFile
 from octo.store.undo import undo_call
 
@@ -27,6 +30,9 @@ from .position import put
 from .step_book import CACHED, DONE, GROUP, RUNNING, WAITING, show_running, shown_name
 from .unit import Fan, UnitRun
 from .walk import ENGINE, Frame, Walk, Where
+from .work import Call
+
+log = logging.getLogger("octo.engine")
 
 
 @dataclass
@@ -309,6 +315,30 @@ class DagWalk(Walk):
         self.background.leave()
         reason = self.frame.stopping.requested or "KeyboardInterrupt"
         return Ending("PAUSED", "signal", [f"{reason}, at once, in {', '.join(names) or 'the engine'}"], at_once=True)
+
+    def aside(self, who: str, function: Callable[[Call], Any], run: UnitRun | None = None) -> None:
+        """Do something beside the steps, as a call of its own. A failure is undone, and a warning."""
+        with self.lock, self.file.transaction(ENGINE, later=True) as tx:
+            self.write_pending(tx)
+            tx.flags["begin"] = True
+            call = self.file.journal.seq + 1
+        author = Author(who, self.visit if run is None else run.visit, call, self.frame.instance)
+        run = run or UnitRun(self, Unit(0), self.steps[0], self.visit)
+        access = Access(self.file, author, run.stop)
+        problem: Exception | None = None
+        try:
+            with writing_as(author):
+                function(run.new_call(access, author))
+        except Exception as error:
+            problem = error
+        access.closed = True
+        with self.file.transaction(ENGINE, later=True) as tx:
+            tx.flags["end"] = call
+            if problem is not None:
+                undo_call(tx, self.file.lines_since(call - 1), call, "ctx")
+                tx.flags["fence"] = call
+        if problem is not None:
+            log.warning("%s failed: %s: %s", who, type(problem).__name__, problem)
 
     def record_end(self, ending: Ending) -> None:
         with self.file.transaction(ENGINE, later=True) as tx:

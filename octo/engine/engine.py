@@ -110,7 +110,8 @@ class _Run:
         where = self.walk.begin(self.file, state)
         if where.finished:
             return RunResult("COMPLETE_SUCCESS", "completed", 0, self.run_id, where.node, wanted=self.steps,
-                             reasons=["it had finished before; nothing was run"], nothing_to_do=True)
+                             reasons=["it had finished before; nothing was run"], nothing_to_do=True,
+                             directory=str(self.store.directory))
         with ExitStack() as stack:
             directory = stack.enter_context(_working_directory(self.directory(state)))
             self.log = RunLog(self.store.directory / "Logs" / f"{self.run_id}.log")
@@ -185,6 +186,7 @@ class _Run:
             self.tally.timings,
             self.resumed,
             self.steps,
+            directory=str(self.store.directory),
         )
         self.file.flush()
         self.file.deferring = False

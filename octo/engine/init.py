@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 from octo.errors import UsageError
 from octo.store import GLOBAL, PARAMETER_FILE, ParameterStore, default_state
 
 from .library import load_library
+
+
+def empty_state(place: Path) -> dict[str, Any]:
+    """The documented state of a new instance in `place`."""
+    state = default_state()
+    state[GLOBAL]["step_engine_instance_path"] = str(place)
+    return state
 
 
 def init_instance(directory: str | Path, library: str | Path | None) -> ParameterStore:
@@ -22,8 +30,7 @@ def init_instance(directory: str | Path, library: str | Path | None) -> Paramete
         raise UsageError(
             f"{directory} is an instance already", hints=[f"octo run {directory}", f"octo reset {directory}"]
         )
-    state = default_state()
-    state[GLOBAL]["step_engine_instance_path"] = str(place)
+    state = empty_state(place)
     if library is not None:
         graph = load_library(Path(library))
         try:

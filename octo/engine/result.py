@@ -27,6 +27,8 @@ class RunResult:
     """The number of steps that the caller asked for (`octo step`)."""
     nothing_to_do: bool = False
     """The instance had finished before: nothing ran."""
+    directory: str = ""
+    """The instance."""
 
     @property
     def exit_code(self) -> int:

@@ -187,7 +187,7 @@ class UnitRun:
         author = Author(self.name, self.visit, self.call, self.walk.frame.instance)
         access = self.access = Access(self.file, author, self.stop, tracked=self.spec.parallel)
         resumed, self.resumed = self.resumed, False
-        self.current = self._new_call(access, author, attempt, resumed)
+        self.current = self.new_call(access, author, attempt, resumed)
         alone = not self.spec.parallel and not self.spec.background
         if alone:
             os.environ[ENVIRONMENT_NAME] = author.to_environment()
@@ -201,7 +201,7 @@ class UnitRun:
             if alone and os.getcwd() != self.walk.frame.directory:
                 os.chdir(self.walk.frame.directory)
 
-    def _new_call(self, access: Access, author: Author, attempt: int = 1, resumed: bool = False) -> Call:
+    def new_call(self, access: Access, author: Author, attempt: int = 1, resumed: bool = False) -> Call:
         return Call(self.spec, self.name, Context.on(access), author, self.stop, self._within,
                     partial(self.walk.frame.log.line, step=self.name), self.unit.item, self.entry.get("item"),
                     attempt, resumed)
@@ -211,7 +211,7 @@ class UnitRun:
         author = Author(self.name, self.visit, 0, self.walk.frame.instance)
         access = Access(self.file, author, self.stop)
         access.closed = True
-        return self._new_call(access, author)
+        return self.new_call(access, author)
 
     def _within(self, seconds: float | None, function: Callable[[], Any]) -> Any:
         return call_within(seconds, function, self._abandoned)
@@ -279,7 +279,7 @@ class UnitRun:
         if work.looks and self.call:
             work.keep(self.current, value, self._ops)
         if hook:
-            self._aside(f"{self.name}:on_success", partial(hook, status=status, error=None))
+            walk.aside(f"{self.name}:on_success", partial(hook, status=status, error=None), self)
         if status == DONE and walk.has_breakpoint(spec, self.unit.item, "exit"):
             walk.hit_breakpoint(self.unit, spec, "exit")
         walk.frame.events.tell("step_exited", self.name, self.visit, status=status)
@@ -348,7 +348,7 @@ class UnitRun:
             return False
         hook = self.spec.work.hook(False) if walk.use_hooks and self.unit.item < 0 else None
         if hook:
-            self._aside(f"{self.name}:on_failure", partial(hook, status=FAILED, error=described))
+            walk.aside(f"{self.name}:on_failure", partial(hook, status=FAILED, error=described), self)
         self._tell_plan(FAILED, None, described)
         return False
 
@@ -506,32 +506,6 @@ class UnitRun:
             with walk.lock:
                 walk.ended(self)
 
-    # -- beside the step ---------------------------------------------------------------------------
-
-    def _aside(self, who: str, function: Callable[[Call], Any]) -> None:
-        """Do something that belongs to the step, as a call of its own. A failure is undone, and a warning."""
-        walk = self.walk
-        with walk.lock, self.file.transaction(ENGINE, later=True) as tx:
-            walk.write_pending(tx)
-            tx.set(("engine", "visit"), self.visit)
-            tx.flags["begin"] = True
-            call = self.file.journal.seq + 1
-        author = Author(who, self.visit, call, walk.frame.instance)
-        access = Access(self.file, author, self.stop)
-        problem: Exception | None = None
-        try:
-            with writing_as(author):
-                function(self._new_call(access, author))
-        except Exception as error:
-            problem = error
-        access.closed = True
-        with self.file.transaction(ENGINE, later=True) as tx:
-            tx.flags["end"] = call
-            if problem is not None:
-                undo_call(tx, self.file.lines_since(call - 1), call, "ctx")
-                tx.flags["fence"] = call
-        if problem is not None:
-            log.warning("%s failed: %s: %s", who, type(problem).__name__, problem)
 
 
 def replay(tx: Transaction, ops: list[dict[str, Any]]) -> None:

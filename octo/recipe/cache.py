@@ -14,7 +14,8 @@ from urllib.parse import quote
 
 from octo.engine.work import Cached
 from octo.errors import OctoError
-from octo.store import LockedJson, checked, dumps
+from octo.store import checked, dumps, loads
+from octo.store.files import replace, write_temporary
 
 FOLDER = ".octo_step_cache"
 NEWEST = 100
@@ -35,11 +36,7 @@ class Cache:
 
     def find(self, step: str, wanted: dict[str, Any]) -> Cached | None:
         path = self._path(step)
-        if not path.exists():
-            return None
-        with LockedJson(path, default={"kept": []}) as file:
-            kept = file.get("kept", default=[])
-        for entry in reversed(kept):
+        for entry in reversed(_read(path)):
             if {key: entry.get(key) for key in wanted} == wanted:
                 return Cached(entry["result"], entry["ops"], f"cached: {wanted['key']!r} ended well before")
         return None
@@ -53,13 +50,22 @@ class Cache:
         entry = {**wanted, "result": plain, "ops": [op for op in json.loads(dumps(ops)) if not op.get("record")]}
         with self._lock:
             self._folder.mkdir(exist_ok=True)
-            with LockedJson(self._path(step), default={"kept": []}, durability="os") as file, \
-                    file.transaction() as tx:
-                kept = [old for old in tx.get(("kept",), []) if {key: old.get(key) for key in wanted} != wanted]
-                tx.set(("kept",), [*kept, entry][-NEWEST:])
+            path = self._path(step)
+            kept = [old for old in _read(path) if {key: old.get(key) for key in wanted} != wanted]
+            temporary, _, _ = write_temporary(path, [dumps([*kept, entry][-NEWEST:])])
+            replace(temporary, path)
 
     def _path(self, step: str) -> Path:
         name = quote(step, safe=" ")
         if len(name) > 150:
             name = f"{name[:80]}-{hashlib.sha256(step.encode()).hexdigest()[:16]}"
         return self._folder / f"{name}.json"
+
+
+def _read(path: Path) -> list[dict[str, Any]]:
+    """What is kept; nothing where the file is not there or cannot be read (then the step is run)."""
+    try:
+        found = loads(path.read_bytes())
+    except (OSError, ValueError):
+        return []
+    return [entry for entry in found if isinstance(entry, dict)] if isinstance(found, list) else []

@@ -1,0 +1,137 @@
+"""Where a recipe runs: its instance, with a copy of the recipe and the path that it came from."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, TextIO
+
+from octo.engine.position import setting
+from octo.errors import UsageError, quoted
+from octo.resolve import run_path
+from octo.store import PARAMETER_FILE, ParameterStore
+from octo.store.files import replace, write_temporary
+
+from .check import check
+from .model import Recipe
+from .reader import Source, read_source
+
+COPY = "recipe.yaml"
+SUFFIX = ".octo"
+
+
+class Place:
+    """The instance of a recipe, which may not be there yet. Nothing is made by looking.
+
+    `path` is the recipe's own place (None: it came from standard input), `started_from` the working directory of its
+    steps.
+    """
+
+    def __init__(self, directory: Path, path: Path | None, started_from: Path, source: Source) -> None:
+        self.directory, self.path, self.started_from, self.source = directory, path, started_from, source
+
+    @property
+    def folders(self) -> list[str]:
+        """What the run imports from."""
+        return run_path(self.path.parent if self.path else None, self.started_from)
+
+    def load(self, *, imports: bool = True) -> Recipe:
+        return check(self.source, imports=imports, path=self.folders)
+
+    def exists(self) -> bool:
+        return (self.directory / PARAMETER_FILE).exists()
+
+    def state(self) -> dict[str, Any]:
+        """The state without ctx; empty where there is no instance yet."""
+        if not self.exists():
+            return {}
+        state = ParameterStore(self.directory).read(without=("ctx",))
+        return state if isinstance(state, dict) else {}
+
+    def copy_text(self) -> str | None:
+        """The recipe as the last run there had it."""
+        try:
+            return (self.directory / COPY).read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return None
+
+    def keep(self) -> None:
+        """Keep the recipe as this run has it."""
+        if self.copy_text() != self.source.text:
+            temporary, _, _ = write_temporary(self.directory / COPY, [self.source.text.encode()])
+            replace(temporary, self.directory / COPY)
+
+    def shown(self) -> str:
+        """The instance as it can be typed."""
+        relative = os.path.relpath(self.directory)
+        return relative if not relative.startswith("..") else str(self.directory)
+
+
+def place_of_recipe(source: str | Path | TextIO, instance: str | Path | None = None) -> Place:
+    """The instance for a recipe's file: `<stem>.octo` in the working directory, or the one that is named."""
+    read = read_source(source)
+    here = Path.cwd()
+    if instance is not None:
+        directory = Path(instance).absolute()
+    elif read.path is not None:
+        directory = here / f"{read.path.stem}{SUFFIX}"
+    else:
+        name = check(read, imports=False).name
+        if not name:
+            raise UsageError(
+                "a recipe from standard input needs a name (metadata.name) or a place",
+                hints=["octo run - --instance DIR < recipe.yaml"],
+            )
+        directory = here / f"{name}{SUFFIX}"
+    started_from = here
+    if (directory / PARAMETER_FILE).exists():
+        state = ParameterStore(directory).read(without=("ctx",))
+        kept = setting(state, "recipe_path", None)
+        if kept is None and (setting(state, "step_engine_library_path", "") or setting(state, "run_id", "")):
+            raise UsageError(
+                f"{directory} is an instance of a step library, not of a recipe",
+                hints=[f"octo run {quoted(source)} --instance OTHER_DIR"],
+            )
+        if kept is not None and str(kept) != str(read.path or ""):
+            raise UsageError(
+                f"{os.path.relpath(directory)} belongs to another recipe, {kept or 'one from standard input'}",
+                hints=[f"octo run {quoted(read.path or '-')} --instance OTHER_DIR"],
+            )
+        if _goes_on(state):
+            started_from = Path(setting(state, "working_directory", str(here)))
+    return Place(directory, read.path, started_from, read)
+
+
+def place_of_instance(directory: str | Path) -> Place:
+    """The instance with its recipe: read anew where it lies, or the copy where that is gone."""
+    where = Path(directory).absolute()
+    state = ParameterStore(where).read(without=("ctx",))
+    kept = setting(state, "recipe_path", None)
+    copy = where / COPY
+    path = Path(kept) if kept else None
+    if path is not None and path.exists():
+        source = read_source(path)
+    elif copy.exists():
+        found = read_source(copy)
+        source = Source(found.text, path, copy)
+    else:
+        raise UsageError(
+            f"{directory}: its recipe {kept or ''} is gone, and so is the copy {copy}",
+            hints=[f"octo run RECIPE --instance {quoted(directory)}"],
+        )
+    return Place(where, path, Path(setting(state, "working_directory", str(Path.cwd()))), source)
+
+
+def is_recipe_instance(directory: str | Path) -> bool:
+    """Whether the instance runs a recipe (and no step library)."""
+    return setting(ParameterStore(directory).read(without=("ctx", "steps")), "recipe_path", None) is not None
+
+
+def _goes_on(state: Any) -> bool:
+    return setting(state, "step_engine_state", "INACTIVE") not in ("INACTIVE", "COMPLETE_SUCCESS")
+
+
+def recipe_settings(place: Place) -> Sequence[tuple[str, Any]]:
+    """What stands in `global_parameters` of a recipe's instance."""
+    return (("recipe_path", str(place.path or "")), ("working_directory", str(place.started_from)))
