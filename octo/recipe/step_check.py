@@ -68,7 +68,7 @@ class _Values:
         for same in SAME:
             if taken & same:
                 taken |= same
-        self.kind = kind_of(own, {} if hook else reading.defaults)
+        self.kind = kind_of(mapping, {} if hook else reading.defaults)
         if not hook:
             for name, value in reading.defaults.items():
                 on = "all" if name == "args" and self.kind == PYTHON else _FIELDS[name].on
@@ -149,21 +149,23 @@ def read_hooks(value: Any, home: Map, name: str, reading: Reading, where: str) -
 def _check_kind(values: _Values, notes: Notes, where: str) -> None:
     """Fields of the other type, and what the type cannot do without."""
     kind, mapping = values.kind, values.mapping
-    for name in mapping:
-        if name in _FIELDS and _FIELDS[name].on not in ("all", kind):
-            other = _FIELDS[name].on
-            why = "" if "type" in mapping else " (it has no cmd)" if kind == PYTHON else " (it has a cmd)"
-            notes.add(mapping.lines[name], f"{where}{name} is a field of {other} steps; this is a {kind} step{why}")
-    if kind == SHELL:
-        if "cmd" not in values.all and mapping.get("cmd") is None:
-            notes.add(mapping.line, f"{where}cmd is missing: the program to run")
-        if isinstance(values.get("args"), dict):
-            notes.add(values.line("args"), f"{where}args of a shell step is a list: args: [--key, value]")
-    elif not {"module", "function"} & (set(values.all) | {key for key in mapping if mapping[key] is not None}):
-        missing = "cmd" if set(mapping) & {each.name for each in STEP if each.on == SHELL} else "module or function"
-        if "type" not in mapping and "cmd" in mapping:
-            return
-        notes.add(mapping.line, f"{where}{missing} is missing: what the step runs")
+    body = {"cmd"} if kind == SHELL else {"module", "function"}
+    has_body = bool(body & set(values.all)) or any(mapping.get(name) is not None for name in body)
+    strange = [name for name in mapping if name in _FIELDS and _FIELDS[name].on not in ("all", kind)]
+    if kind == SHELL and isinstance(values.get("args"), dict):
+        notes.add(values.line("args"), f"{where}args of a shell step is a list: args: [--key, value]")
+    if not has_body and strange and "type" not in mapping:
+        notes.add(mapping.line, f"{where}cmd is missing: the program to run ({strange[0]} is a field of shell steps)")
+        return
+    for name in strange:
+        why = "" if "type" in mapping else " (it has no cmd)" if kind == PYTHON else " (it has a cmd)"
+        other = _FIELDS[name].on
+        notes.add(mapping.lines[name], f"{where}{name} is a field of {other} steps; this is a {kind} step{why}")
+    if not has_body and not strange:
+        missing = (
+            "cmd is missing: the program to run" if kind == SHELL else "module or function is missing: what to call"
+        )
+        notes.add(mapping.line, f"{where}{missing}")
 
 
 def _check_pairs(values: _Values, reading: Reading, where: str) -> None:

@@ -6,6 +6,7 @@ what changes ctx, a list or a dict is out of their reach. jinja2 is imported whe
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
@@ -109,7 +110,13 @@ def _environment() -> Any:
                 return False
             return super().is_safe_attribute(obj, attr, value)
 
-    return Environment(undefined=StrictUndefined, autoescape=False, keep_trailing_newline=True, finalize=_finished)
+    made = Environment(undefined=StrictUndefined, autoescape=False, keep_trailing_newline=True, finalize=_finished)
+    made.filters["tojson"] = _json  # jinja2's own is for HTML: it writes & as \\u0026
+    return made
+
+
+def _json(value: Any, indent: int | None = None) -> str:
+    return json.dumps(_finished(value), indent=indent, ensure_ascii=False)
 
 
 def _finished(value: Any) -> Any:
@@ -122,6 +129,8 @@ def _finished(value: Any) -> Any:
         return value.plain()
     if isinstance(value, Undefined):
         str(value)  # raises, and says what is undefined
+    if isinstance(value, str):
+        return str.__str__(value)  # some filters give a kind of text that no JSON takes
     if isinstance(value, Mapping):
         return {key: _finished(item) for key, item in value.items()}
     if isinstance(value, (list, tuple, range, Iterator)):
@@ -143,8 +152,13 @@ def _of_expression(text: str) -> Callable[[Mapping[str, Any]], Any]:
     inner = _single(text)
     if inner is None and has_template(text):
         raise TemplateFailed(f"{_shown(text)} is not one expression; write it without braces, or with one pair")
-    compiled = _environment().compile_expression(text if inner is None else inner, undefined_to_none=False)
+    compiled = _compiled(text if inner is None else inner)
     return lambda names: _finished(compiled(**names))
+
+
+@lru_cache(maxsize=8192)
+def _compiled(expression: str) -> Any:
+    return _environment().compile_expression(expression, undefined_to_none=False)
 
 
 def _single(text: str) -> str | None:
@@ -168,18 +182,20 @@ def _mistakes(text: str, known: Collection[str] | None, *, expression: bool) -> 
 
     if expression and not text:
         return ["the expression is empty"]
+    inner: str | None = None
     try:
         if expression:
             inner = _single(text)
             if inner is None and has_template(text):
                 return [f"{_shown(text)} is not one expression; write it without braces, or with one pair"]
             source = "{{ (" + (text if inner is None else inner) + "\n) }}"
-            _of_expression(text)
         else:
             source = text
         tree = _environment().parse(source)
-        used = meta.find_undeclared_variables(tree) if known is not None else set()
         strange = _strange(tree)
+        if expression and not strange:
+            _compiled(text if inner is None else inner)
+        used = meta.find_undeclared_variables(tree) if known is not None and not strange else set()
     except (TemplateError, TemplateFailed) as error:
         return [f"the template {_shown(text)} cannot be read: {_reason(error)}"]
     except (RecursionError, MemoryError, ValueError, OverflowError, SyntaxError) as error:
