@@ -86,6 +86,10 @@ class Job:
         return entry
 
 
+def _nothing() -> None:
+    pass
+
+
 def _no_record(id: str, entry: dict[str, Any]) -> None:
     pass
 
@@ -243,6 +247,7 @@ class JobPool:
             if status == DONE:
                 job._value = value
         self._keep(job)
+        job._work = _nothing  # what it was given need not be kept
         job._finished.set()
         return True
 
