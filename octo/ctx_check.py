@@ -7,16 +7,13 @@ from typing import Any
 
 from octo.errors import InvalidValue, UsageError
 
+from .value_types import WRONG, read, type_names, type_text
+
 Kind = str | type | tuple[Any, ...] | None | Callable[[Any], Any]
 
-_NAMES = {
-    "list": list, "dict": dict, "str": str, "int": int, "float": float, "bool": bool,
-    "number": "number", "null": type(None), "none": type(None),
-}  # fmt: skip
-_SPELT = {
-    list: "a list", dict: "a dict", str: "text", int: "a whole number", float: "a float", bool: "true or false",
-    "number": "a number", type(None): "null",
-}  # fmt: skip
+NAMES = ("list", "dict", "str", "int", "float", "bool", "number", "null")
+_CLASSES: dict[type, str] = {list: "list", tuple: "list", dict: "dict", str: "str", int: "int", float: "float",
+                             bool: "bool", type(None): "null"}
 
 
 def check_of(kind: Kind) -> Callable[[Any], Any]:
@@ -26,10 +23,10 @@ def check_of(kind: Kind) -> Callable[[Any], Any]:
     kinds = [_kind(one) for one in (kind if isinstance(kind, tuple) else (kind,))]
 
     def check(value: Any) -> Any:
-        for one in kinds:
-            if _is(value, one):
-                return float(value) if one is float else value
-        raise InvalidValue(f"{value!r} is not {' or '.join(_SPELT[one] for one in kinds)}")
+        found = read(kinds, value)
+        if found is WRONG:
+            raise InvalidValue(f"{value!r} is not {type_text(kinds)}")
+        return found
 
     return check
 
@@ -42,15 +39,9 @@ def _asked(function: Callable[[Any], Any], value: Any) -> Any:
     return value if answer is None or answer is True else answer
 
 
-def _kind(kind: Any) -> Any:
-    found = _NAMES.get(kind) if isinstance(kind, str) else {None: type(None), tuple: list}.get(kind, kind)
-    if found not in _SPELT:
-        raise UsageError(f"{kind!r} is no type of a value in ctx; there are {', '.join(_NAMES)}, "
+def _kind(kind: Any) -> str:
+    name = "null" if kind is None else _CLASSES.get(kind) if isinstance(kind, type) else kind
+    if not isinstance(name, str) or not name or not set(type_names(name)) <= set(NAMES):
+        raise UsageError(f"{kind!r} is no type of a value in ctx; there are {', '.join(NAMES)}, "
                          "the classes of these names, tuples of them, and callables")
-    return found
-
-
-def _is(value: Any, kind: Any) -> bool:
-    if kind == "number" or kind is float:
-        return type(value) in (int, float)
-    return type(value) is kind
+    return name

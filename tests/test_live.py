@@ -208,6 +208,33 @@ def test_a_live_dict_does_as_a_dict(ctx: Context, store: ParameterStore, code: s
     assert store.get("ctx", *(["x"] if where == "inside" else [])) == model == live
 
 
+@pytest.mark.parametrize(("live", "true"), [(LiveDict, dict), (LiveList, list)])
+def test_nothing_is_left_of_what_reads_the_true_type_s_own_memory(live: Any, true: Any) -> None:
+    """A method that a later Python adds to dict or list is found here."""
+    left = {name for name in vars(true) if getattr(getattr(live, name, None), "__objclass__", None) is true}
+    harmless = {"__getattribute__", "__sizeof__", "__init__"}
+    if true is dict:
+        harmless |= {"__lt__", "__le__", "__gt__", "__ge__"}  # dicts have no order
+    assert left <= harmless
+
+
+def test_a_live_list_beside_plain_ones(ctx: Context) -> None:
+    ctx["x"], ctx["y"] = [2, 1], [2, 2]
+    live = ctx["x"]
+    assert live < [3] and live <= [2, 1] and [3] > live and live >= [2] and live < ctx["y"] and not live > ctx["y"]
+    assert live * 2 == [2, 1, 2, 1] == 2 * live and [0, *live] == [0, 2, 1] and sorted(live) == [1, 2]
+    plain = [0]
+    plain.extend(live)
+    plain[:1] = live
+    assert plain == [2, 1, 2, 1] and tuple(live) == (2, 1) and max(live) == 2 and [[2, 1]] == [live]
+    live *= 2
+    assert ctx["x"] == [2, 1, 2, 1]
+    live *= 0
+    assert ctx["x"] == [] and isinstance(live, LiveList)
+    with pytest.raises(TypeError):
+        live < 3  # noqa: B015
+
+
 def test_an_empty_group_is_an_empty_dict(ctx: Context, store: ParameterStore) -> None:
     assert (
         ctx == {} and len(ctx) == 0 and list(ctx) == [] and "a" not in ctx and ctx.plain() == {} and not ctx
