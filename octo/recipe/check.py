@@ -76,7 +76,7 @@ def _read_recipe(root: Any, source: Source, reading: Reading, alone: bool) -> Re
         notes.add(root.lines["ctx"], "ctx: a key is empty")
     _check_names(steps, notes)
     if alone:
-        _check_dependencies(steps, notes)
+        _check_dependencies(steps, reading)
     for step in steps:
         step.on_conflict = step.on_conflict or recipe.on_conflict
     if steps and all(step.idx is not None for step in steps):
@@ -137,16 +137,19 @@ def _check_names(steps: list[Step], notes: Notes) -> None:
             notes.add(line, f'step "{step.name}": the name begins or ends with a blank')
 
 
-def _check_dependencies(steps: list[Step], notes: Notes) -> None:
+def _check_dependencies(steps: list[Step], reading: Reading) -> None:
+    notes, lines = reading.notes, reading.needs_lines
     names = {step.name: step for step in steps if step.name}
     for step in steps:
         for needed in step.depends_on:
             if needed == step.name:
-                notes.add(step.line, f'step "{step.name}": depends on itself')
+                notes.add(lines[id(step)], f'step "{step.name}": depends on itself')
             elif needed not in names:
-                notes.add(step.line, f'step "{step.name}": depends on {needed}, which is no step{near(needed, names)}')
+                notes.add(
+                    lines[id(step)], f'step "{step.name}": depends on {needed}, which is no step{near(needed, names)}'
+                )
     for cycle in _cycles(names)[:_LINES_OF_A_CYCLE]:
-        notes.add(names[cycle[0]].line, f'step "{cycle[0]}": a cycle of dependencies: {" -> ".join(cycle)}')
+        notes.add(lines[id(names[cycle[0]])], f'step "{cycle[0]}": a cycle of dependencies: {" -> ".join(cycle)}')
 
 
 def _cycles(names: dict[str, Step]) -> list[list[str]]:

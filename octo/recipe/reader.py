@@ -331,17 +331,16 @@ class _Builder:
             return
         shown = "!!" + tag[len(_CORE_TAG) :] if tag.startswith(_CORE_TAG) else tag
         shown = shown if shown.startswith("!") else f"!<{shown}>"
-        named = re.match(r"!!python/(?:name|object(?:/\w+)?|module):([\w.]+)$", shown)
+        named = re.match(r"!!?python/(?:name|object(?:/\w+)?|module):([\w.]+)$", shown)
         if named is None:
             self._problem(line, f"the tag {shown} means nothing here; leave it out, or put quotes around what is text")
             return
         module, _, name = named[1].rpartition(".")
-        self._problem(
-            line,
-            f'the tag {shown} is refused; name a function by text: "{module}:{name}"'
-            if module
-            else f'the tag {shown} is refused; name a function by text, such as "package.module:name"',
-        )
+        kinds = ("list", "dict", "str", "int", "float", "bool")
+        if module or name in kinds:
+            self._problem(line, f'the tag {shown} is refused; write the text "{module}{":" if module else ""}{name}"')
+        else:
+            self._problem(line, f'the tag {shown} is refused; name a function by text: "package.module:{name}"')
 
     def _scalar(self, event: Any, line: int) -> tuple[Any, str | None]:
         """The value, and its text where the value is no text."""

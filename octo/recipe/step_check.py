@@ -52,6 +52,7 @@ class Reading:
     defaults: dict[str, Any] = field(default_factory=dict)
     defaults_map: Map | None = None
     uses: list[Use] = field(default_factory=list)
+    needs_lines: dict[int, int] = field(default_factory=dict)  # id of a step: the line of its dependencies
     folders: list[Path] = field(default_factory=lambda: [Path.cwd()])
     cores: int = 0
     memory: int = 0
@@ -125,6 +126,7 @@ def read_step(mapping: Map, reading: Reading, where: str, *, hook: bool = False)
         _check_kind(values, notes, where)
     _check_values(values, reading, where, hook=hook)
     step = _made(values, mapping)
+    reading.needs_lines[id(step)] = values.line("depends_on" if "depends_on" in own else "after")
     step.on_success = _hooks(values, reading, where, "on_success")
     step.on_failure = _hooks(values, reading, where, "on_failure")
     if step.kind == "python" and step.target and kind_known:
