@@ -118,10 +118,7 @@ def _drop_stale(wanted: list[str]) -> None:
         if root in SHARED and hasattr(module, "__path__"):
             _empty(name, module)  # it stays, for Octo's modules in it; `_merge_loaded` fills it again
         elif _is_dropped(sys.modules.get(root, module)) or _file(sys.modules.get(root)) is None:
-            del sys.modules[name]
-            package, _, last = name.rpartition(".")
-            if package in sys.modules and vars(sys.modules[package]).get(last) is module:
-                delattr(sys.modules[package], last)
+            _forget(name)
 
 
 def _is_dropped(module: ModuleType | None) -> bool:
@@ -147,23 +144,48 @@ def _loader(module: ModuleType | None) -> Any:
 
 
 def _merge_loaded() -> None:
-    """Packages of shared names that were imported before: give them the folders that they have now."""
+    """What was imported before: packages get the folders that they have now, Octo's modules yield to the user's."""
+    for name in [name for name, module in sys.modules.items() if "." not in name and _is_octos(name, module)]:
+        if name not in SHARED and _is_in(name, active_directories()):
+            _forget(name)
     names = [name for name in sys.modules if name.partition(".")[0] in SHARED]
     for name in sorted(names, key=lambda name: name.count(".")):
         module = sys.modules.get(name)
-        if module is None or not hasattr(module, "__path__"):
+        if module is None:
             continue
         parent = sys.modules.get(name.rpartition(".")[0])
         spec = _finder.find_spec(name, getattr(parent, "__path__", None) if "." in name else None)
-        if spec is None or spec.submodule_search_locations is None:
+        if spec is None:
             continue
-        if spec.origin and _file(module) is None:
-            # it was a bare folder, and the user's has code: that becomes the package, in the same object
-            try:
-                importlib.reload(module)
-            except BaseException:
-                sys.modules.pop(name, None)  # the import that needs it says what is wrong
-        module.__path__ = list(spec.submodule_search_locations)
+        if _is_octos(name, module) and spec.origin not in (_file(module), module.__name__):
+            _forget(name)
+        elif spec.submodule_search_locations is not None:
+            if spec.origin and _file(module) is None:
+                # it was a bare folder, and the user's has code: that becomes the package, in the same object
+                try:
+                    importlib.reload(module)
+                except BaseException:
+                    _forget(name)  # the import that needs it says what is wrong
+            module.__path__ = list(spec.submodule_search_locations)
+
+
+def _is_octos(name: str, module: ModuleType | None) -> bool:
+    """It is from `modules/`, or stands for a step of the library."""
+    file = _file(module)
+    return file is not None and (below(file, modules_directory()) or getattr(module, "__name__", name) != name)
+
+
+def _is_in(name: str, directories: list[str]) -> bool:
+    files = name + ".py", os.path.join(name, "__init__.py")
+    return any(os.path.isfile(os.path.join(place, file)) for place in directories for file in files)
+
+
+def _forget(name: str) -> None:
+    """The next import of it finds it anew."""
+    module = sys.modules.pop(name)
+    package, _, last = name.rpartition(".")
+    if package in sys.modules and vars(sys.modules[package]).get(last) is module:
+        delattr(sys.modules[package], last)
 
 
 # --- loading

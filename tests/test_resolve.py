@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 import os
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
 from octo.errors import NameNotFound
 from octo.resolve import fingerprint, on_path, resolve, run_path, source_of
 from octo.scriptlet import register_scriptlet
@@ -71,15 +71,15 @@ def test_a_function_that_a_package_takes_from_its_module_of_the_same_name(write:
     assert resolve("pack.load:run")() == "run"
 
 
-def test_the_users_module_wins_over_one_of_octos(write: Write, here: Path) -> None:
+def test_the_users_module_wins_over_one_of_octos(write: Write, tmp_path: Path) -> None:
+    """Also where Octo's was imported before."""
+    with on_path(run_path(tmp_path, tmp_path)):
+        assert resolve("octolockjson:octolockjson").__name__ == "LockedJson"
     write("octolockjson.py", "def run(ctx): return 'mine'")
-    kept = sys.modules.pop("octolockjson", None)
-    try:
+    with on_path(run_path(tmp_path, tmp_path)):
         assert resolve("octolockjson:run")(None) == "mine"
-    finally:
-        sys.modules.pop("octolockjson", None)
-        if kept:
-            sys.modules["octolockjson"] = kept
+    with on_path(run_path(tmp_path / "elsewhere", tmp_path / "elsewhere")):
+        assert resolve("octolockjson:octolockjson").__name__ == "LockedJson"
 
 
 def test_registered_names(here: Path) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
 from octo.resolve import on_path, resolve, run_path
 from octo.shared_names import SHARED, library_steps, modules_directory
 
@@ -42,9 +43,10 @@ def _as_before() -> Iterator[None]:
     sys.modules.update(before)  # type: ignore[arg-type]
 
 
-def in_a_program(code: str, cwd: Path, *more: Path) -> str:
+def in_a_program(code: str, cwd: Path) -> str:
     """What a new Python prints that runs `code` with `cwd` as a run's folder."""
-    start = "from octo.resolve import install, run_path\nfrom pathlib import Path\ninstall(run_path(None, Path.cwd()))\n"
+    start = "from octo.resolve import install, run_path; from pathlib import Path\n"
+    start += "install(run_path(None, Path.cwd()))\n"
     done = subprocess.run(
         [sys.executable, "-c", start + code], cwd=cwd, capture_output=True, text=True, timeout=120
     )
@@ -147,8 +149,10 @@ def test_an_edited_file_is_read_again_in_the_next_run(write: Write, tmp_path: Pa
 
 
 def test_an_unchanged_module_is_not_run_twice(write: Write, tmp_path: Path) -> None:
-    write("counted.py", "import builtins\nbuiltins.octo_count = getattr(builtins, 'octo_count', 0) + 1\ndef run(): pass")
     import builtins
+
+    count = "builtins.octo_count = getattr(builtins, 'octo_count', 0) + 1"
+    write("counted.py", f"import builtins\n{count}\ndef run(): pass")
 
     try:
         for _ in range(3):
@@ -192,7 +196,7 @@ def test_all_paths_of_a_library_step_give_one_module(library: Path) -> None:
         for place in ("core", "steps", "apps"):
             found = importlib.import_module(f"scriptlets.python.{place}.ctx_sample")
             assert found is from_library
-            assert getattr(sys.modules[f"scriptlets.python.{place}"], "ctx_sample") is from_library
+            assert sys.modules[f"scriptlets.python.{place}"].ctx_sample is from_library
             assert resolve(f"scriptlets.python.{place}.ctx_sample") is from_library.run
         assert from_library.__name__ == "step_library.theme_of_test.ctx_sample"
         assert from_library.__spec__ is not None and from_library.__spec__.name == from_library.__name__
