@@ -56,7 +56,9 @@ class SharedFinder:
         root, _, rest = fullname.partition(".")
         if root not in SHARED:
             return None
-        entries = _search_path() if not rest else list(path or [])
+        # the folders are looked up each time: some may have been made since the package was imported
+        above = [*shared_folders(fullname.rpartition(".")[0]), *(path or [])] if rest else _search_path()
+        entries = list(dict.fromkeys(above))
         spec = _merged(fullname, entries)
         package, _, name = fullname.rpartition(".")
         if package in STEP_PACKAGES and (spec is None or _is_ours(spec)):
