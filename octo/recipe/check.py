@@ -9,9 +9,12 @@ from octo.engine.graph import RESERVED_NAMES
 from octo.errors import RecipeError
 from octo.recipe.fields import RECIPE
 from octo.recipe.model import JOBS_TIMEOUT, Recipe, Step
-from octo.recipe.reader import Map, Seq, Source, plain, read, read_source
+from octo.recipe.nodes import Map, Seq, Source, plain
+from octo.recipe.reader import read, read_source
 from octo.recipe.shape import Notes, check_shape, near, shown
-from octo.recipe.step_check import Reading, check_params, read_defaults, read_hooks, read_step
+from octo.recipe.step_check import read_defaults, read_hooks, read_step
+from octo.recipe.step_values import Reading
+from octo.recipe.template_check import check_params
 
 _LINES_OF_A_CYCLE = 20
 

@@ -16,7 +16,8 @@ from typing import Any, Literal
 from octo.errors import RecipeError, UsageError
 from octo.recipe.check import check
 from octo.recipe.fields import RECIPE, STEP
-from octo.recipe.reader import Map, Seq, Source, read, read_source
+from octo.recipe.nodes import Map, Seq, Source
+from octo.recipe.reader import read, read_source
 from octo.recipe.shape import near
 from octo.recipe.template import has_template
 from octo.recipe.writer import write
@@ -125,7 +126,7 @@ def _copy(step: Map) -> Map:
 
 def _fold(step: Map, defaults: Map) -> None:
     """Write a file's defaults into a step, by the rules by which the step takes them."""
-    from octo.recipe.step_check import SAME, kind_of
+    from octo.recipe.step_values import SAME, kind_of
 
     kind = kind_of(step, defaults)
     taken = set(step)

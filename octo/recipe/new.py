@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from octo.errors import UsageError, quoted
-from octo.recipe.reader import Source
+from octo.recipe.nodes import Source
 
 _HEAD = """\
 # {name}: say here what this recipe is for.

@@ -11,7 +11,7 @@ from typing import Any
 from octo.errors import Problem
 from octo.recipe.fields import OWN_KEYS, Field
 from octo.recipe.model import flat_model
-from octo.recipe.reader import Map, Seq
+from octo.recipe.nodes import Map, Seq
 
 
 class Notes:

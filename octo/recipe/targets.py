@@ -8,8 +8,9 @@ from typing import Any
 
 from octo.errors import OctoError
 from octo.recipe.shape import Notes
-from octo.recipe.step_check import Use, check_params
+from octo.recipe.step_values import Use
 from octo.recipe.template import has_template
+from octo.recipe.template_check import check_params
 
 
 def check_targets(uses: Sequence[Use], path: list[str], notes: Notes) -> None:

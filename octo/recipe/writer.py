@@ -7,7 +7,8 @@ from typing import Any
 
 import yaml
 
-from octo.recipe.reader import Map, Seq, is_special
+from octo.recipe.build import is_special
+from octo.recipe.nodes import Map, Seq
 
 _SHORT = 70
 _BREAKS = "\r\x85\u2028\u2029\ufeff"

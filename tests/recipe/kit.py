@@ -8,7 +8,8 @@ from typing import Any
 
 from octo.errors import RecipeError, UsageError
 from octo.recipe import Recipe, load
-from octo.recipe.reader import plain, read, read_source
+from octo.recipe.nodes import plain
+from octo.recipe.reader import read, read_source
 
 
 def recipe(text: str, *, imports: bool = False, path: list[str] | None = None) -> Recipe:

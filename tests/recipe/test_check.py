@@ -10,7 +10,7 @@ import pytest
 
 from octo.recipe import load
 from octo.recipe.check import check
-from octo.recipe.reader import Source
+from octo.recipe.nodes import Source
 from octo.recipe.sizes import parse_size
 from tests.recipe.kit import mistakes, recipe
 

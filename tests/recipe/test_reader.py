@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from octo.errors import RecipeError
-from octo.recipe import load, reader
-from octo.recipe.reader import Source, plain, read
+from octo.recipe import build, load
+from octo.recipe.nodes import Source, plain
+from octo.recipe.reader import read
 from octo.recipe.writer import write
 from tests.recipe.kit import mistakes, refused, values
 
@@ -156,7 +157,7 @@ def test_reading_without_libyaml_is_the_same(text: str, monkeypatch: pytest.Monk
             return [problem.line for problem in error.problems]
 
     with_libyaml = outcome()
-    monkeypatch.setattr(reader, "_LOADER", yaml.SafeLoader)
+    monkeypatch.setattr(build, "_LOADER", yaml.SafeLoader)
     assert outcome() == with_libyaml
 
 
