@@ -17,7 +17,7 @@ from octo.access import Access
 from octo.executors.threads import ThreadPool
 from octo.store import GLOBAL, MISSING, Author, Transaction, writing_as
 from octo.store.state_file import StateFile
-from octo.store.undo import undo_call
+from octo.store.undo import since_checkpoints, undo_call, undo_calls
 
 from . import breakpoints
 from .background import Background
@@ -108,15 +108,14 @@ class DagWalk(Walk):
         self.background = Background(self)
 
     def take_back(self, tx: Transaction) -> list[tuple[str, list[str]]]:
-        found = []
+        calls = sorted(self.file.open_calls)
+        if not calls:
+            return []
         names = self._names_by_visit(tx.peek((GROUP,), {}))
-        for call in sorted(self.file.open_calls):
-            places = undo_call(tx, self.file.lines_since(call - 1), call, "ctx")
-            tx.flags.setdefault("end", []).append(call)
-            tx.flags.setdefault("fence", []).append(call)
-            if places:
-                found.append((names.get(self.file.open_calls[call], "a step"), places))
-        return found
+        whose = dict.fromkeys(names.get(self.file.open_calls[call], "a step") for call in calls)
+        places = undo_calls(tx, since_checkpoints(self.file.lines_since(calls[0] - 1), calls), calls, "ctx")
+        tx.flags.update(end=calls, fence=calls)
+        return [(", ".join(whose), places)] if places else []
 
     def _names_by_visit(self, steps: Any) -> dict[int, str]:
         names = {}

@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, TextIO
 
+from octo.store import running_step
 from octo.store.background import views
 
 from .events import Event
@@ -42,9 +43,7 @@ class RunLog:
         now = time.time()
         if int(now) != self._second[0]:
             self._second = int(now), time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(now))
-        head = (
-            f"{self._second[1]}.{int(now % 1 * 1000):03d} {step if step is not None else self.step or '-'}: "
-        )
+        head = f"{self._second[1]}.{int(now % 1 * 1000):03d} {step or self.writer() or '-'}: "
         with self._lock:
             self._waiting += [f"{head}{part}\n" for part in text.split("\n")]
             if urgent or now - self._waiting_since > PATIENCE:
@@ -52,6 +51,11 @@ class RunLog:
             elif not self._scheduled:
                 self._scheduled = True
                 views.schedule(id(self), time.monotonic() + PATIENCE, self._flush)
+
+    def writer(self) -> str:
+        """The step that runs in this context; else the one that the engine is at."""
+        author = running_step()
+        return author.who if author is not None and author.instance is not None else self.step
 
     def _flush(self) -> None:
         with self._lock:
@@ -71,23 +75,25 @@ class RunLog:
             self.line(f"run {data['run_id']} {'goes on' if data['resumed'] else 'begins'}", "octo")
         elif event.kind == "step_entered":
             self.step = event.node
-            self.line(f"entered (visit {event.visit}{', again' if data['resumed'] else ''})", urgent=False)
+            self.line(f"entered (visit {event.visit}{', again' if data['resumed'] else ''})", event.node, urgent=False)
         elif event.kind == "step_executed":
             self.line("not executed: skip_step_node_execute_bool is set" if data["skipped"]
-                      else f"executed in {data['seconds']:.6f} s", urgent=False)
+                      else f"executed in {data['seconds']:.6f} s", event.node, urgent=False)
         elif event.kind == "step_failed":
             error = data["error"]
             self.line(
                 f"FAILED in {error['state']}: {error['type']}: {error['message']}\n"
-                f"{error['traceback'].rstrip()}"
+                f"{error['traceback'].rstrip()}", event.node
             )
             if data["will_retry"]:
-                self.line(f"try {data['attempt'] + 1} of {data['attempts']} in {data['delay']:g} s")
+                self.line(f"try {data['attempt'] + 1} of {data['attempts']} in {data['delay']:g} s", event.node)
+        elif event.kind == "step_exited" and data.get("reason"):
+            self.line(f"{data['status']}: {data['reason']}", event.node)
         elif event.kind == "arrow_taken":
-            self.line(f"{data['key']} -> {data['target'] or 'end'}", urgent=False)
+            self.line(f"{data['key']} -> {data['target'] or 'end'}", event.node, urgent=False)
             self.step = ""
         elif event.kind == "breakpoint_hit":
-            self.line(f"breakpoint at {data['where']}")
+            self.line(f"breakpoint at {data['where']}", event.node)
         elif event.kind == "stop_requested":
             self.line(f"{data['signal']}: stopping", "octo")
         elif event.kind == "run_ended":
@@ -128,16 +134,20 @@ class Tee(io.TextIOBase):
     def __init__(self, log: RunLog, stream: TextIO) -> None:
         self._log = log
         self._stream = stream
-        self._part = ""
+        self._parts: dict[str, str] = {}
+        """By step, what it has printed of a line that is not whole yet."""
         self._lock = threading.Lock()
 
     def write(self, text: str) -> int:
         with suppress(ValueError, OSError):  # a console that was closed does not stop the run
             self._stream.write(text)
+        step = self._log.writer()
         with self._lock:
-            *lines, self._part = (self._part + text).split("\n")
+            *lines, part = (self._parts.pop(step, "") + text).split("\n")
+            if part:
+                self._parts[step] = part
         for line in lines:
-            self._log.line(line.rstrip("\r"))
+            self._log.line(line.rstrip("\r"), step)
         return len(text)
 
     def flush(self) -> None:
@@ -146,9 +156,9 @@ class Tee(io.TextIOBase):
 
     def finish(self) -> None:
         """Log what was printed without an end of line."""
-        if self._part:
-            self._log.line(self._part)
-            self._part = ""
+        for step, part in self._parts.items():
+            self._log.line(part, step)
+        self._parts.clear()
         self.flush()
 
     def isatty(self) -> bool:

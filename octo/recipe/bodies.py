@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -37,13 +38,15 @@ class Surroundings:
     folders: list[Path]
     path: list[str]
     _workers: list[Workers] = field(default_factory=list)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
     def workers(self) -> Workers:
         """Started when the first step needs one."""
-        if not self._workers:
-            self._workers.append(Workers(self.instance, self.path, self.directory))
-        return self._workers[0]
+        with self._lock:
+            if not self._workers:
+                self._workers.append(Workers(self.instance, self.path, self.directory))
+            return self._workers[0]
 
     def close(self) -> None:
         for workers in self._workers:
@@ -71,8 +74,9 @@ class PythonBody:
         params, positional = self.step.params, self.step.positional
         if self._templated:
             if params is not None:
-                params = {key: value if key in self._unrendered else render(value, names)
-                          for key, value in params.items()}
+                params = {
+                    key: value if key in self._unrendered else render(value, names) for key, value in params.items()
+                }
             positional = render(positional, names)
         return params, positional
 
@@ -88,11 +92,21 @@ class PythonBody:
         background = self.step.background
         try:
             done = self._around.workers.run(
-                self.step.target, params=params, args=positional, author=call.author, timeout=timeout, stop=call.stop,
-                stop_timeout=self.step.stop_timeout if background else None, on_line=call.say,
-                tracked=self.step.parallel and not background, beyond=background)
+                self.step.target,
+                params=params,
+                args=positional,
+                author=call.author,
+                timeout=timeout,
+                stop=call.stop,
+                stop_timeout=self.step.stop_timeout if background else None,
+                on_line=call.say,
+                tracked=self.step.parallel and not background,
+                beyond=background,
+            )
         except BodyFailed as error:
-            self._apply(call, [op for op in getattr(error, "ops", ()) if op.get("record")])
+            self._apply(call, error.ops)  # records, and what stood before a checkpoint there
+            if any(not op.get("record") for op in error.ops):
+                call.ctx.checkpoint()
             raise
         self._apply(call, done.ops)
         call.usage = done.usage.as_dict()
@@ -116,8 +130,12 @@ class ShellBody:
     def arguments(self, names: Mapping[str, Any]) -> tuple[Any, Any]:
         """What a cached result depends on."""
         step = self.step
-        return {"cmd": render(step.cmd, names), "cwd": render(step.cwd, names), "env": render(step.env, names),
-                "stdin_file": render(step.stdin_file, names)}, self._words(names)
+        return {
+            "cmd": render(step.cmd, names),
+            "cwd": render(step.cwd, names),
+            "env": render(step.env, names),
+            "stdin_file": render(step.stdin_file, names),
+        }, self._words(names)
 
     def _words(self, names: Mapping[str, Any]) -> list[str]:
         return [word if isinstance(word, str) else str(word) for word in render(self.step.args, names)]
@@ -128,10 +146,15 @@ class ShellBody:
         stdin = render(step.stdin_file, names)
         done = run_program(
             [self.program(str(render(step.cmd, names))), *self._words(names)],
-            cwd=cwd, env=self._environment(call, names),
+            cwd=cwd,
+            env=self._environment(call, names),
             stdin_file=os.path.join(self._around.directory, str(stdin)) if stdin else None,
-            capture=step.stdout_to_ctx is not None, on_line=call.say, timeout=timeout,
-            stop=call.stop if step.background else None, stop_timeout=step.stop_timeout)
+            capture=step.stdout_to_ctx is not None,
+            on_line=call.say,
+            timeout=timeout,
+            stop=call.stop if step.background else None,
+            stop_timeout=step.stop_timeout,
+        )
         call.usage = done.usage.as_dict()
         if done.stopped:
             return {"exit_code": done.exit_code}
@@ -145,14 +168,18 @@ class ShellBody:
         """The file to run: with a slash below one of the folders, else on PATH (as it is; the system looks)."""
         if "/" not in cmd and os.sep not in cmd:
             if any(char.isspace() for char in cmd) and not self._below(cmd):
-                raise UsageError(f"cmd {cmd!r} is no program but a command line; write the program in cmd and each "
-                                 "argument as one item of args")
+                raise UsageError(
+                    f"cmd {cmd!r} is no program but a command line; write the program in cmd and each "
+                    "argument as one item of args"
+                )
             return cmd
         found = self._below(cmd)
         if found is None:
             if any(char.isspace() for char in cmd):
-                raise UsageError(f"cmd {cmd!r}: there is no file of this whole name; write the program in cmd and each "
-                                 "argument as one item of args")
+                raise UsageError(
+                    f"cmd {cmd!r}: there is no file of this whole name; write the program in cmd and each "
+                    "argument as one item of args"
+                )
             raise UsageError(f"cmd {cmd}: there is no such file below {', '.join(map(str, self._around.folders))}")
         return str(found)
 
@@ -166,9 +193,11 @@ class ShellBody:
         exposed = expose_for_shell(call.ctx, self.step.shell_env_keys, prefix="CTX_")
         for key, value in exposed.items():
             if len(value.encode(errors="replace")) > MOST_IN_ENVIRONMENT:
-                raise OctoError(f"shell_env_keys: {key.removeprefix('CTX_')} is larger than "
-                                f"{MOST_IN_ENVIRONMENT >> 10} KiB, too large for an environment variable; "
-                                "write it to a file")
+                raise OctoError(
+                    f"shell_env_keys: {key.removeprefix('CTX_')} is larger than "
+                    f"{MOST_IN_ENVIRONMENT >> 10} KiB, too large for an environment variable; "
+                    "write it to a file"
+                )
         environment |= exposed
         environment |= {key: str(value) for key, value in render(self.step.env, names).items()}
         environment[ENVIRONMENT_NAME] = call.author.to_environment()

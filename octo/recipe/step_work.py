@@ -18,8 +18,9 @@ from .template import evaluate, has_template, render
 class StepWork(Work):
     """`cache`: where earlier results are; None for a run without."""
 
-    def __init__(self, step: Step, around: Surroundings, steps: StepsView, run: Mapping[str, str],
-                 cache: Cache | None) -> None:
+    def __init__(
+        self, step: Step, around: Surroundings, steps: StepsView, run: Mapping[str, str], cache: Cache | None
+    ) -> None:
         self.step, self._around, self._steps, self._run = step, around, steps, run
         self.body = body_of(step, around)
         self._cache = cache if step.cache_key is not None else None

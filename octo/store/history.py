@@ -49,6 +49,7 @@ class Record:
         changes = tuple(
             Change(*head, op["op"], tuple(op["path"]), *_values(op), visit, call, op.get("start", 0))
             for op in line["ops"]
+            if not ("wanted" in op and "old" in op)  # a setdefault of what was there already
         )
         return Record(*head, visit, call, changes)
 

@@ -54,6 +54,15 @@ def undo_calls(tx: Transaction, lines: list[Line], calls: Collection[int], scope
     return places + _replay(tx, lines, gone | undone, scope)
 
 
+def since_checkpoints(lines: list[Line], calls: Collection[int]) -> list[Line]:
+    """The same lines, where what each of `calls` did before its newest `ctx.checkpoint()` counts as done by others."""
+    last = {line["checkpoint"]: index for index, line in enumerate(lines) if line.get("checkpoint") in calls}
+    if not last:
+        return lines
+    return [{**line, "call": 0} if index <= last.get(line.get("call", 0), -1) else line
+            for index, line in enumerate(lines)]
+
+
 def _since_checkpoint(lines: list[Line], call: int) -> list[Line]:
     """Only what came after the newest `ctx.checkpoint()` of the call."""
     for index in range(len(lines) - 1, -1, -1):
