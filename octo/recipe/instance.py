@@ -15,7 +15,8 @@ from octo.store.files import replace, write_temporary
 
 from .check import check
 from .model import Recipe
-from .reader import Source, read_source
+from .nodes import Source
+from .reader import read_source
 
 COPY = "recipe.yaml"
 SUFFIX = ".octo"

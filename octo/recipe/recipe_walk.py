@@ -95,7 +95,7 @@ class RecipeWalk(DagWalk):
         from octo.errors import RecipeError
 
         from .check import check
-        from .reader import Source
+        from .nodes import Source
 
         try:
             return check(Source(text, self.place.path, Path("recipe.yaml")), imports=False)
