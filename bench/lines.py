@@ -57,6 +57,16 @@ def measurements(quick: bool) -> dict[str, Measurement]:
         "memory": Measurement("octo_side.resident", {"steps": 20 * steps, "mib": large}),
         "json-load": Measurement("yardsticks.json_load", {"mib": large}),
     }
+    recipe = {"steps": 20 if quick else 1000, "times": 1 if quick else 7}
+    for form, mark in (("chain", "chain"), ("at once", "at-once")):
+        found[f"recipe-{mark}"] = Measurement("recipe_side.trivial", {**recipe, "form": form})
+        found[f"recipe-{mark}-process"] = Measurement("recipe_side.whole_process", {**recipe, "form": form})
+    for mib, mark in ((0, "0"), (large, "100")):
+        asked: dict[str, Any] = {"steps": 5 if quick else 300, "mib": mib}
+        found[f"process-step-{mark}"] = Measurement("recipe_side.process_step", asked)
+    burden = {"count": 2 if quick else 8, "rounds": 1000 if quick else 6_000_000, "times": 1 if quick else 3}
+    found["cpu-one-by-one"] = Measurement("recipe_side.cpu_bound", {**burden, "processes": False})
+    found["cpu-processes"] = Measurement("recipe_side.cpu_bound", {**burden, "processes": True})
     for durability in ("step", "group"):
         order: dict[str, Any] = {**loop, "durability": durability}
         found[f"{durability}-0"] = Measurement("octo_side.counter", order)
@@ -139,6 +149,23 @@ def _rest() -> list[Line]:
     ]  # fmt: skip
 
 
+def _recipes() -> list[Line]:
+    return [
+        Line("recipes", "recipe of 1,000 trivial steps, a chain: a step", "recipe-chain", "", "<= 0.3 ms",
+             _seconds(0.3e-3)),
+        Line("recipes", "the same, all at once: a step", "recipe-at-once", "", "<= 0.3 ms", _seconds(0.3e-3)),
+        Line("recipes", "octo run of the chain, the whole process", "recipe-chain-process", "python", "<= 0.7 s",
+             _seconds(0.7)),
+        Line("recipes", "octo run of all at once, the whole process", "recipe-at-once-process", "python", "<= 0.7 s",
+             _seconds(0.7)),
+        Line("recipes", "trivial process step, warm worker", "process-step-0", "", "<= 5 ms", _seconds(5e-3)),
+        Line("recipes", "the same with 100 MiB of ctx", "process-step-100", "process-step-0", "<= 5 ms",
+             _seconds(5e-3)),
+        Line("recipes", "8 CPU-bound steps, one after another", "cpu-one-by-one"),
+        Line("recipes", "the same in processes, on all CPUs", "cpu-processes", "cpu-one-by-one"),
+    ]  # fmt: skip
+
+
 def _others() -> list[Line]:
     table = []
     for other, name in (("langgraph", "LangGraph"), ("burr", "Burr")):
@@ -156,4 +183,4 @@ def _others() -> list[Line]:
 
 def lines() -> list[Line]:
     """The table, in the order in which it is measured and printed."""
-    return _small_state() + _large_state() + _rest() + _others()
+    return _small_state() + _large_state() + _rest() + _recipes() + _others()
