@@ -136,7 +136,8 @@ class _Run:
 
     def directory(self, state: dict[str, Any]) -> Path:
         """The working directory of the steps: the instance's, unless `working_directory` names another."""
-        return self.store.directory / str(setting(state, "working_directory", ""))
+        named = self.walk.directory
+        return self.store.directory / str(setting(state, "working_directory", "") if named is None else named)
 
     def _picture(self) -> list[Subscriber]:
         if not self.engine.draw:
@@ -212,6 +213,9 @@ class _Run:
 def library_of(state: Any, directory: Path, shown: str | Path) -> Path:
     """The instance's step library; a relative path starts at the instance. UsageError where none is set."""
     library = str(setting(state, "step_engine_library_path", ""))
+    if not library and setting(state, "recipe_path", None) is not None:
+        raise UsageError(f"{shown} runs a recipe, not a step library",
+                         hints=[f"octo run {quoted(shown)}", "octo.recipe.run.run_instance(DIR) from Python"])
     if not library:
         raise UsageError(f"{shown} names no step library",
                          hints=[f"octo params {quoted(shown)} {GLOBAL} step_engine_library_path LIB"])
