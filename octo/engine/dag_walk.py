@@ -322,13 +322,16 @@ class DagWalk(Walk):
             tx.flags["begin"] = True
             call = self.file.journal.seq + 1
         author = Author(who, self.visit if run is None else run.visit, call, self.frame.instance)
+        of_step = run is not None
         run = run or UnitRun(self, Unit(0), self.steps[0], self.visit)
         access = Access(self.file, author, run.stop)
-        problem: Exception | None = None
+        problem: BaseException | None = None
         try:
             with writing_as(author):
                 function(run.new_call(access, author))
-        except Exception as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # SystemExit too
             problem = error
         access.closed = True
         with self.file.transaction(ENGINE, later=True) as tx:
@@ -336,6 +339,8 @@ class DagWalk(Walk):
             if problem is not None:
                 undo_call(tx, self.file.lines_since(call - 1), call, "ctx")
                 tx.flags["fence"] = call
+            elif of_step:  # undone with the step, if ever that is
+                tx.append(("engine", "hooks", run.spec.name), [call])
         if problem is not None:
             log.warning("%s failed: %s: %s", who, type(problem).__name__, problem)
 

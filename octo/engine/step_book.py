@@ -17,6 +17,13 @@ RESULT_KEPT = 64 << 10
 """Bytes of a result, as JSON, that are kept with the step."""
 
 
+def has_left_out(state: Any) -> bool:
+    """Whether the last run left steps out that the next one goes on with."""
+    steps = state.get(GROUP) if isinstance(state, dict) else None
+    entries = steps.values() if isinstance(steps, dict) else ()
+    return any(isinstance(entry, dict) and entry.get("status") == LEFT_OUT for entry in entries)
+
+
 def place_of(step: str, index: int = -1) -> Path:
     """Where a step, or one of its items, stands."""
     return (GROUP, step) if index < 0 else (GROUP, step, "items", str(index))

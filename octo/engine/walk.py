@@ -53,6 +53,8 @@ class Walk(ABC):
     graph: Graph
     error: dict[str, Any] | None = None
     """What went wrong last, as it stands in `last_error`."""
+    directory: str | None = None
+    """Where the steps run; None: where `working_directory` says."""
 
     @abstractmethod
     def run_id(self, state: dict[str, Any]) -> str:

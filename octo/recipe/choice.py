@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -45,6 +46,8 @@ class Choice:
     done: dict[str, str] = field(default_factory=dict)
     left_out: dict[str, str] = field(default_factory=dict)
     undo: list[str] = field(default_factory=list)
+    again: set[str] = field(default_factory=set)
+    """Of those in `run`: what is begun from its beginning, whatever became of it before."""
     is_new: bool = False
     """A new run: ctx emptied, steps reset."""
     finished: bool = False
@@ -105,6 +108,8 @@ def _check_names(names: list[str], asked: Asked) -> None:
             )
     if asked.only and asked.resume_from:
         raise UsageError("--only and --resume-from exclude each other: one names the steps, the other a first one")
+    if asked.restart and asked.resume_from:
+        raise UsageError("--restart and --resume-from exclude each other: a new run has nothing to resume from")
 
 
 def _sort_out(recipe: Recipe, status: Mapping[str, Any], asked: Asked, choice: Choice) -> None:
@@ -125,10 +130,13 @@ def _sort_out(recipe: Recipe, status: Mapping[str, Any], asked: Asked, choice: C
                 choice.left_out[name] = "--skip names it"
         elif name in again:
             choice.run[name] = f"--resume-from {asked.resume_from}"
+            choice.again.add(name)
             if now is not None and not asked.keep_ctx:
                 choice.undo.append(name)
         elif asked.only:
             choice.run[name] = "--only names it"
+            if over:
+                choice.again.add(name)
         elif over:
             choice.done[name] = "done before"
         elif name in skipped_over:
@@ -219,9 +227,13 @@ def _differences(old: Step, new: Step) -> list[str]:
         was, now = old.written.get(key), new.written.get(key)
         if key == "depends_on":
             was, now = sorted(was or []), sorted(now or [])
-        if was != now:
+        if _spelt(was) != _spelt(now):  # 1 and true are not the same
             found.append(f"step {new.name!r}: {key} was {_said(was)}, is {_said(now)}")
     return found
+
+
+def _spelt(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, default=repr)
 
 
 def _said(value: Any) -> str:

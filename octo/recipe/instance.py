@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from octo.engine.position import setting
+from octo.engine.step_book import has_left_out
 from octo.errors import UsageError, quoted
 from octo.resolve import run_path
 from octo.store import PARAMETER_FILE, ParameterStore
@@ -31,6 +32,16 @@ class Place:
 
     def __init__(self, directory: Path, path: Path | None, started_from: Path, source: Source) -> None:
         self.directory, self.path, self.started_from, self.source = directory, path, started_from, source
+        self.here = started_from
+        self.began_in: Path | None = None
+        """Where the last run began, if there was one."""
+        self.goes_on = False
+        """The next run goes on with the last one, if nothing else is asked for."""
+
+    def begin(self, *, restart: bool, selects: bool = False) -> None:
+        """A new run begins where it is started; one that goes on, where it began."""
+        goes_on = self.began_in is not None and not restart and (self.goes_on or selects)
+        self.started_from = self.began_in if goes_on and self.began_in else self.here
 
     @property
     def folders(self) -> list[str]:
@@ -85,7 +96,7 @@ def place_of_recipe(source: str | Path | TextIO, instance: str | Path | None = N
                 hints=["octo run - --instance DIR < recipe.yaml"],
             )
         directory = here / f"{name}{SUFFIX}"
-    started_from = here
+    place = Place(directory, read.path, here, read)
     if (directory / PARAMETER_FILE).exists():
         state = ParameterStore(directory).read(without=("ctx",))
         kept = setting(state, "recipe_path", None)
@@ -94,14 +105,35 @@ def place_of_recipe(source: str | Path | TextIO, instance: str | Path | None = N
                 f"{directory} is an instance of a step library, not of a recipe",
                 hints=[f"octo run {quoted(source)} --instance OTHER_DIR"],
             )
-        if kept is not None and str(kept) != str(read.path or ""):
+        if kept is not None and not _is_same(read, str(kept), place, state, named=instance is not None):
             raise UsageError(
                 f"{os.path.relpath(directory)} belongs to another recipe, {kept or 'one from standard input'}",
                 hints=[f"octo run {quoted(read.path or '-')} --instance OTHER_DIR"],
             )
-        if _goes_on(state):
-            started_from = Path(setting(state, "working_directory", str(here)))
-    return Place(directory, read.path, started_from, read)
+        if kept is not None:
+            place.began_in = _found(str(setting(state, "working_directory", str(here))), directory, state)
+            place.goes_on = _goes_on(state)
+            place.begin(restart=False)
+    return place
+
+
+def _is_same(read: Source, kept: str, place: Place, state: Any, *, named: bool) -> bool:
+    """Whether the recipe is the one that ran here: the same file, or the one that was moved."""
+    if kept == str(read.path or ""):
+        return True
+    if not kept or read.path is None or Path(kept).exists():
+        return False
+    return named or read.text == place.copy_text() or _found(kept, place.directory, state) == read.path
+
+
+def _found(kept: str, directory: Path, state: Any) -> Path:
+    """A kept path; where it is gone, what lies there beside an instance that was moved with it."""
+    path = Path(kept)
+    was = str(setting(state, "step_engine_instance_path", ""))
+    if path.exists() or not was or was == str(directory):
+        return path
+    moved = Path(os.path.normpath(directory / os.path.relpath(path, was)))
+    return moved if moved.exists() else path
 
 
 def place_of_instance(directory: str | Path) -> Place:
@@ -110,7 +142,7 @@ def place_of_instance(directory: str | Path) -> Place:
     state = ParameterStore(where).read(without=("ctx",))
     kept = setting(state, "recipe_path", None)
     copy = where / COPY
-    path = Path(kept) if kept else None
+    path = _found(str(kept), where, state) if kept else None
     if path is not None and path.exists():
         source = read_source(path)
     elif copy.exists():
@@ -121,7 +153,7 @@ def place_of_instance(directory: str | Path) -> Place:
             f"{directory}: its recipe {kept or ''} is gone, and so is the copy {copy}",
             hints=[f"octo run RECIPE --instance {quoted(directory)}"],
         )
-    return Place(where, path, Path(setting(state, "working_directory", str(Path.cwd()))), source)
+    return Place(where, path, _found(str(setting(state, "working_directory", str(Path.cwd()))), where, state), source)
 
 
 def is_recipe_instance(directory: str | Path) -> bool:
@@ -130,7 +162,8 @@ def is_recipe_instance(directory: str | Path) -> bool:
 
 
 def _goes_on(state: Any) -> bool:
-    return setting(state, "step_engine_state", "INACTIVE") not in ("INACTIVE", "COMPLETE_SUCCESS")
+    last = setting(state, "step_engine_state", "INACTIVE")
+    return last not in ("INACTIVE", "COMPLETE_SUCCESS") or has_left_out(state)
 
 
 def recipe_settings(place: Place) -> Sequence[tuple[str, Any]]:

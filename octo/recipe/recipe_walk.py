@@ -48,6 +48,7 @@ class RecipeWalk(DagWalk):
     ) -> None:
         self.recipe, self.place, self.asked = recipe, place, asked
         self._values = dict(values or {})
+        self.directory = str(place.started_from)
         folders = [place.started_from, *([place.path.parent] if place.path else [])]
         self.around = Surroundings(
             place.directory, str(place.started_from), [*folders, Path(place.folders[-1])], place.folders
@@ -150,16 +151,29 @@ class RecipeWalk(DagWalk):
     def _go_on(self, tx: Transaction) -> None:
         calls: list[int] = []
         for name in self.choice.undo:
-            calls += calls_of(tx.peek((GROUP, name), {}))
+            calls += [*calls_of(tx.peek((GROUP, name), {})), *tx.peek(("engine", "hooks", name), ())]
         if calls:
             undo_calls(tx, self.file.lines_since(min(calls) - 1), calls, "ctx")
         for name, reason in self.choice.run.items():
-            if name in self.choice.undo or self.asked.only or self.asked.resume_from:
-                tx.set((GROUP, name), {"status": WAITING, "reason": reason})
-                if tx.peek(("engine", "passed", name), MISSING) is not MISSING:
-                    tx.delete(("engine", "passed", name))
+            if name in self.choice.undo:
+                self._begin_step(tx, name, {"status": WAITING, "reason": reason})
+                if tx.peek(("engine", "hooks", name), MISSING) is not MISSING:
+                    tx.delete(("engine", "hooks", name))
+            elif name in self.choice.again:
+                # what it did before stands, and is undone with what it does now if ever it is undone
+                calls = sorted(calls_of(tx.peek((GROUP, name), {})))
+                self._begin_step(tx, name, {"status": WAITING, "reason": reason, **({"calls": calls} if calls else {})})
             elif isinstance(tx.peek((GROUP, name), MISSING), dict):
                 tx.set((GROUP, name, "reason"), reason)
+        known = {step.name for step in self.recipe.steps}
+        for name, entry in list(tx.peek((GROUP,), {}).items()):
+            if name not in known and not calls_of(entry):
+                tx.delete((GROUP, name))
+
+    def _begin_step(self, tx: Transaction, name: str, entry: dict[str, Any]) -> None:
+        tx.set((GROUP, name), entry)
+        if tx.peek(("engine", "passed", name), MISSING) is not MISSING:
+            tx.delete(("engine", "passed", name))
 
     # -- the end -----------------------------------------------------------------------------------
 

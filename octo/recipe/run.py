@@ -72,6 +72,7 @@ def run_instance(directory: str | Path, asked: Asked | None = None, options: Opt
 
 def run_place(place: Place, asked: Asked, options: Options) -> RunResult:
     """Run the recipe that a place has."""
+    place.begin(restart=asked.restart, selects=asked.is_selection)
     with on_path(place.folders):
         walk = make_walk(place, asked, options)
         choice_of(place, walk)  # what cannot be run makes no instance
@@ -108,6 +109,7 @@ def edits_since(place: Place) -> list[tuple[str, str]]:
 @contextmanager
 def planned(place: Place, asked: Asked, options: Options | None = None) -> Iterator[tuple[RecipeWalk, Choice]]:
     """For a look at what a run would do (`--dry-run`)."""
+    place.begin(restart=asked.restart, selects=asked.is_selection)
     with on_path(place.folders):
         walk = make_walk(place, asked, options or Options())
         yield walk, choice_of(place, walk)
