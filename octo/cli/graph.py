@@ -1,49 +1,97 @@
-"""`octo graph`: the picture of an instance or a step library."""
+"""`octo graph`: the picture of an instance, a step library or a recipe."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from octo.cli.command import command, json_option
-from octo.cli.instance import is_instance, is_library, open_instance
+from octo.cli.instance import RUNNING_STATES, is_instance, is_library, open_instance
 from octo.cli.libraries import find_library, library_of
 from octo.cli.printing import print_json
 from octo.errors import UsageError
 
+if TYPE_CHECKING:
+    from octo.engine.graph import Graph
+    from octo.recipe.instance import Place
+    from octo.store import ParameterStore
+
+RECIPE_SUFFIXES = (".yaml", ".yml")
+
 
 @command(
-    "graph", "octo graph my_check", "octo graph my_check -o now.svg", "octo graph machine_check -o plan.dot"
+    "graph",
+    "octo graph my_check",
+    "octo graph my_check -o now.svg",
+    "octo graph machine_check -o plan.dot",
+    "octo graph recipe.yaml",
 )
-@click.argument("what", metavar="DIR|LIB")
+@click.argument("what", metavar="DIR|LIB|RECIPE")
 @click.option("-o", "--output", metavar="FILE", help="A .png, .svg or .dot file.")
 @json_option
 def graph_command(what: str, output: str | None, as_json: bool) -> None:
-    """Draw an instance or a step library, and print the picture's path.
+    """Draw an instance, a step library or a recipe, and print the picture's path.
 
-    An instance's picture shows what happened: done, current, failed, skipped, how often. Without -o it is
-    Assets/graph.png in the instance, or graph.png here for a library.
+    An instance's picture shows what happened: done, current, failed, skipped, how often, how long. Without -o it
+    is Assets/graph.png in the instance, or graph.png here for a library or a recipe. Nothing is run.
     """
     from octo.engine.picture import Marks, draw, marks_from_state
 
     if is_instance(what):
         store = open_instance(what)
-        graph = library_of(store, what)
+        graph = _graph_of(store, what)
         marks = marks_from_state(graph, store.read(without=("ctx",)))
+        if marks.state in RUNNING_STATES and store.running() is None:
+            marks.state = "interrupted"
         path = Path(output or Path(what) / "Assets" / "graph.png")
         if output is None:
             path.parent.mkdir(exist_ok=True)
     else:
-        from octo.engine.library import load_library
-
-        graph, marks = load_library(_library(what)), Marks()
+        graph, marks = _graph_without_a_run(what), Marks()
         path = Path(output or "graph.png")
     draw(graph, marks, path)
     if as_json:
         print_json({"picture": str(path)})
     else:
         click.echo(path)
+
+
+def _graph_of(store: ParameterStore, directory: str) -> Graph:
+    """The graph that an instance walks; a recipe's as the last run had it, for that is what its state is about."""
+    if store.get(("global_parameters", "recipe_path"), default=None) is None:
+        return library_of(store, directory)
+    from octo.recipe.instance import COPY, Place, place_of_instance
+    from octo.recipe.nodes import Source
+
+    place = place_of_instance(directory)
+    text = place.copy_text()
+    if text is not None and text != place.source.text:
+        copy = Source(text, place.path, Path(directory) / COPY)
+        place = Place(place.directory, place.path, place.started_from, copy)
+    return _graph_of_recipe(place)
+
+
+def _graph_without_a_run(what: str) -> Graph:
+    path = Path(what)
+    if path.is_file() or (path.suffix in RECIPE_SUFFIXES and not path.is_dir()):
+        from octo.recipe.instance import Place
+        from octo.recipe.reader import read_source
+
+        return _graph_of_recipe(Place(path.with_suffix(".octo").absolute(), path.absolute(), Path.cwd(),
+                                      read_source(path)))
+    from octo.engine.library import load_library
+
+    return load_library(_library(what))
+
+
+def _graph_of_recipe(place: Place) -> Graph:
+    """The plan of a recipe. What it names is not imported: a picture does not need it."""
+    from octo.recipe.choice import Asked
+    from octo.recipe.recipe_walk import RecipeWalk
+
+    return RecipeWalk(place.load(imports=False), place, Asked()).graph
 
 
 def _library(what: str) -> Path:

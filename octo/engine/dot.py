@@ -13,12 +13,9 @@ from typing import Any
 import graphviz
 
 from octo.engine import layout
+from octo.engine.dot_heading import BREAK, FAINT, FILL, LINE, TEXT, heading
 from octo.engine.dot_text import as_html, attributes, duration, identifier, label_as_html, literal, shown_name
 
-# Okabe and Ito's colours and tints of them: told apart with any colour vision, and by the words in grey.
-FILL = {"done": "#cfe5f4", "current": "#f8ec6b", "failed": "#f7c5a8", "skipped": "#ecdfe8", "": "#ffffff"}
-LINE = {"done": "#0072b2", "current": "#000000", "failed": "#d55e00", "skipped": "#a0527f", "": "#8c8c8c"}
-TEXT, FAINT, BREAK = "#1a1a1a", "#6b6b6b", "#a3123a"
 INACTIVE_FILL = "#f2f2f2"
 FONT = "Helvetica,Arial,DejaVu Sans,sans-serif"
 PREFIX = "step_arrow_graph_list_key_"
@@ -26,6 +23,12 @@ END, START = "end of the run", "start of the run"
 MOST_NAMED = 6  # arrows of one node that are told apart by their keys
 MANY_NODES = 150
 MARK_SIZE = (28.0, 28.0)  # points
+DEPENDENCY = {
+    "met": {"color": TEXT, "penwidth": "1.6"},
+    "waits": {"color": "#9a9a9a", "style": "dashed"},
+    "order": {"color": "#c4c4c4", "arrowhead": "vee"},
+}
+THICK, DASHED = ("current", "running", "failed"), ("skipped", "left out")
 PLAIN_SHAPES = ("record", "Mrecord", "point")
 
 
@@ -96,7 +99,7 @@ class _Drawing:
             fontname=FONT,
             labelloc="t",
             labeljust="l",
-            label=_heading(self.picture),
+            label=heading(self.picture),
             tooltip=literal(self.picture.get("title") or "graph"),
         )
         self.dot.attr(
@@ -120,7 +123,7 @@ class _Drawing:
         if status:
             styles += ["filled"]
             attrs |= {"fillcolor": FILL[status], "color": LINE[status], "fontcolor": TEXT}
-            attrs["penwidth"] = {"current": "3", "failed": "3"}.get(status, "1.5")
+            attrs["penwidth"] = "3" if status in THICK else "1.5"
         elif not node["active"]:
             attrs |= {"color": "#b5b5b5", "fontcolor": FAINT, "fillcolor": INACTIVE_FILL}
             styles += ["filled"]
@@ -128,12 +131,16 @@ class _Drawing:
             attrs = {"color": LINE[""], "fontcolor": TEXT} | attrs
             if "fillcolor" in attrs and "filled" not in styles:
                 styles += ["filled"]
-        if not node["active"] or status == "skipped" or node["skip"]:
+        if not node["active"] or status in DASHED or node["skip"]:
             styles += ["dashed"]
         attrs["style"] = ",".join(dict.fromkeys(styles))
         attrs["class"] = " ".join(filter(None, [status or "waiting", "" if node["active"] else "inactive"]))
-        attrs.setdefault("tooltip", literal(" - ".join([name, *_facts(node)])))
+        attrs.setdefault("tooltip", literal(" - ".join([name, *node.get("told", _facts(node))])))
         label = attrs.pop("label", None)
+        if node.get("background"):  # it stands beside the others, and looks like it
+            attrs |= {"shape": "component", "style": attrs["style"].replace("rounded,", "").replace("rounded", "")}
+        if node.get("fan"):
+            attrs["peripheries"] = "2"
         if attrs.get("shape") in PLAIN_SHAPES or (label is not None and label.startswith("<")):
             marks = _facts(node) + [f"break at {w}" for w in ("entry", "exit") if node[w]]
             attrs["xlabel"] = literal(", ".join(marks))
@@ -145,6 +152,11 @@ class _Drawing:
     # --- arrows
 
     def arrow(self, arrow: dict[str, Any], named: bool) -> None:
+        if "kind" in arrow:
+            source, target = self.ids[arrow["source"]], self.ids[arrow["target"]]
+            told = literal(f"{arrow['source']} -> {arrow['target']}")
+            self.dot.edge(source, target, tooltip=told, **{"class": arrow["kind"]}, **DEPENDENCY[arrow["kind"]])
+            return
         attrs = attributes(arrow["attrs"])
         count = arrow["count"]
         failure = arrow["key"] == PREFIX + "failure_path"
@@ -188,38 +200,6 @@ class _Drawing:
         return {"tailport": "nw", "headport": "sw"} if up > 0 else {"tailport": "sw", "headport": "nw"}
 
 
-def _heading(picture: dict[str, Any]) -> str:
-    """Title and legend: one small table above the picture."""
-
-    def box(status: str, text: str) -> str:
-        return (
-            f'<TD BGCOLOR="{FILL[status]}" COLOR="{LINE[status]}" BORDER="1" CELLPADDING="2">'
-            f'<FONT POINT-SIZE="9">&nbsp;{text}&nbsp;</FONT></TD>'
-        )
-
-    def note(text: str, colour: str = TEXT) -> str:
-        return f'<TD><FONT POINT-SIZE="9" COLOR="{colour}">{text}</FONT></TD>'
-
-    cells = [box(s, t) for s, t in [("done", "done"), ("current", "current"), ("failed", "failed")]]
-    cells += [box("skipped", "skipped"), box("", "not reached")]
-    lines = [
-        note("&#9473;&#9473;&#9654; taken, n× = n times"),
-        note("&#9476;&#9476;&#9655; not taken", FAINT),
-        note("&#9632; break at entry (above) or exit (below)", BREAK),
-    ]
-    title, state = as_html(picture.get("title") or ""), as_html(picture.get("state") or "")
-    head = f"<B>{title}</B>" if title else ""
-    head += f"  {state}" if state else ""
-    rows = [f'<TR><TD ALIGN="LEFT"><FONT POINT-SIZE="14">{head}</FONT></TD></TR>'] if head else []
-    for group in (cells, lines, ['<TD HEIGHT="6"></TD>']):
-        rows.append(
-            '<TR><TD ALIGN="LEFT"><TABLE BORDER="0" CELLBORDER="0" CELLSPACING="4" CELLPADDING="0"><TR>'
-            + "".join(group)
-            + "</TR></TABLE></TD></TR>"
-        )
-    return '<<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="1">' + "".join(rows) + "</TABLE>>"
-
-
 def _label(shown: str, node: dict[str, Any]) -> str:
     """The name, below it what happened; a breakpoint at entry above them, one at exit below."""
 
@@ -229,11 +209,11 @@ def _label(shown: str, node: dict[str, Any]) -> str:
             f"&#9632; break at {where}</FONT></TD></TR>"
         )
 
-    facts = ", ".join(_facts(node))
     rows = [stop("entry")] if node["entry"] else []
     rows.append(f"<TR><TD>{shown}</TD></TR>")
-    if facts:
-        rows.append(f'<TR><TD><FONT POINT-SIZE="9">{as_html(facts)}</FONT></TD></TR>')
+    if node.get("traits"):
+        rows.append(f'<TR><TD><FONT POINT-SIZE="8" COLOR="#444444"><I>{as_html(node["traits"])}</I></FONT></TD></TR>')
+    rows += [f'<TR><TD><FONT POINT-SIZE="9">{as_html(line)}</FONT></TD></TR>' for line in _small_lines(node)]
     if node["exit"]:
         rows.append(stop("exit"))
     return '<<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="1" CELLPADDING="0">' + "".join(rows) + "</TABLE>>"
@@ -243,12 +223,21 @@ def _size(node: dict[str, Any]) -> layout.Size:
     """About how wide and high a node will be, in points."""
     label = str(node["attrs"].get("label", "")) or shown_name(node["name"])
     lines = re.split(r"<BR/>|\\[nlr]|\n", label)
-    facts = ", ".join(_facts(node))
+    small = _small_lines(node) + ([node["traits"]] if node.get("traits") else [])
     width = max(
-        [len(line) * 6.6 for line in lines] + [len(facts) * 4.9] + [72.0 * (node["entry"] or node["exit"])]
+        [len(line) * 6.6 for line in lines]
+        + [len(line) * 4.9 for line in small]
+        + [72.0 * (node["entry"] or node["exit"])]
     )
-    height = len(lines) * 14 + 12 * bool(facts) + 13 * (node["entry"] + node["exit"]) + 14
+    height = len(lines) * 14 + 12 * len(small) + 13 * (node["entry"] + node["exit"]) + 14
     return max(width + 20, 54.0), max(height, 30.0)
+
+
+def _small_lines(node: dict[str, Any]) -> list[str]:
+    """What stands below the name."""
+    lines: list[str] | None = node.get("lines")
+    facts = ", ".join(_facts(node))
+    return lines if lines is not None else [facts] if facts else []
 
 
 def _facts(node: dict[str, Any]) -> list[str]:

@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from octo.engine.graph import Graph
 from octo.engine.picture import DrawingProcess, Marks, describe_picture, marks_from_state
+from octo.engine.step_marks import as_the_run_begins, is_plan, note
+from octo.errors import OctoError
+from octo.store import ParameterStore
 
 if TYPE_CHECKING:
     from octo.engine.events import Event
@@ -39,20 +42,29 @@ class GraphPicture:
         self._left = ""
         self._skipped = False
         self._graph: Graph | None = None
+        self._is_plan = False
+        self._instance = Path()
+        self._is_over = False
         self.marks = Marks()
 
     def __call__(self, event: Event) -> None:
-        note = getattr(self, "_" + event.kind, None)
-        if note is None:
-            return
         if event.kind == "run_started":
             self._run_started(event)
         elif self._graph is not None:
             with self._lock:
-                note(event)
-                self._news = True
+                self._news = self._take(self._graph, event) or self._news
             if event.kind == "run_ended":
                 self.close()
+
+    def _take(self, graph: Graph, event: Event) -> bool:
+        """Whether the event is one that the picture shows."""
+        if self._is_plan and event.kind != "run_ended":
+            return note(graph, self.marks.steps, event)
+        take = getattr(self, "_" + event.kind, None)
+        if take is None:
+            return False
+        take(event)
+        return True
 
     def close(self) -> None:
         """Draw what is not drawn yet, wait for it, and end the thread; at most `last_wait` seconds."""
@@ -71,9 +83,13 @@ class GraphPicture:
         self._graph = graph
         self.marks = marks_from_state(graph, state)
         self.marks.state = "RUNNING"
+        self._is_plan = is_plan(graph)
+        if self._is_plan:
+            self.marks.steps = as_the_run_begins(graph, self.marks.steps, event)
         instance = Path(event.data["instance"]).absolute()
         self.marks.title = instance.name
         self._path = self._out or instance / PICTURE
+        self._instance, self._is_over = instance, False
         engine = state.get("engine")
         # A visit that was begun before this run is counted already.
         self._visit = engine.get("visit") if isinstance(engine, dict) else None
@@ -114,6 +130,7 @@ class GraphPicture:
         self.marks.status[event.node] = "current"
 
     def _run_ended(self, event: Event) -> None:
+        self._is_over = True
         result = event.data.get("result")
         self.marks.state = getattr(result, "status", "") or self.marks.state
 
@@ -122,6 +139,8 @@ class GraphPicture:
     def _keep_fresh(self) -> None:
         while True:
             last = self._ended
+            if last and self._is_over and self._is_plan:
+                self._take_what_is_kept()
             with self._lock:
                 picture = self._snapshot() if self._news else None
                 self._news = False
@@ -136,6 +155,17 @@ class GraphPicture:
     def _snapshot(self) -> dict[str, Any]:
         assert self._graph is not None
         return describe_picture(self._graph, self.marks)
+
+    def _take_what_is_kept(self) -> None:
+        """The last picture shows what stands in the file, which knows more than the events told."""
+        assert self._graph is not None
+        try:
+            store = ParameterStore(self._instance)
+            kept = marks_from_state(self._graph, store.read(without=("ctx",)))
+        except OctoError:
+            return  # it was moved away, say: what the events told is nearly the same
+        with self._lock:
+            self.marks.steps, self.marks.breakpoints = kept.steps, kept.breakpoints
 
     def _draw(self, picture: dict[str, Any]) -> None:
         try:

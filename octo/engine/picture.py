@@ -18,6 +18,7 @@ from typing import Any
 
 from octo.engine.graph import COMPLETE, DYNAMIC_ARROW_PREFIX, FAILURE_ARROW, Graph
 from octo.engine.render import write_whole
+from octo.engine.step_marks import StepMark, is_plan, marks_of_steps
 from octo.errors import NotAvailable, OctoError, UsageError
 
 FORMATS = ("png", "svg", "dot")
@@ -38,6 +39,8 @@ class Marks:
     seconds: dict[str, float] = field(default_factory=dict)
     title: str = ""
     state: str = ""
+    steps: dict[str, StepMark] = field(default_factory=dict)
+    """What happened to the steps of a recipe, whose graph uses only this, `breakpoints`, `title` and `state`."""
 
 
 def marks_from_state(graph: Graph, state: Mapping[str, Any]) -> Marks:
@@ -70,6 +73,9 @@ def marks_from_state(graph: Graph, state: Mapping[str, Any]) -> Marks:
         if node in marks.visits:
             only_failed = set(marks.taken.get(node, ())) == {FAILURE_ARROW}
             marks.status[node] = "failed" if only_failed else "skipped" if spec.skip_execute else "done"
+    if is_plan(graph):
+        marks.steps = marks_of_steps(graph, state)
+        return marks
     current = engine.get("node")
     if isinstance(current, str) and current and marks.state != "COMPLETE_SUCCESS":
         marks.status[current] = "failed" if marks.state == "COMPLETE_ERROR" else "current"
@@ -83,6 +89,10 @@ def _group(state: Mapping[str, Any], name: str) -> dict[str, Any]:
 
 def describe_picture(graph: Graph, marks: Marks) -> dict[str, Any]:
     """Graph and marks as the plain data that `octo.engine.dot` draws."""
+    if is_plan(graph):
+        from octo.engine.step_picture import describe_steps
+
+        return describe_steps(graph, marks)
     try:
         first = graph.first_node()
     except UsageError:
