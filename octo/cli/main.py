@@ -100,7 +100,7 @@ class Octo(click.Group):
         def call() -> Any:
             return super(Octo, self).main(args, prog_name or "octo", standalone_mode=False, **extra)
 
-        return _run(call) if standalone_mode else call()
+        return run_and_exit(call) if standalone_mode else call()
 
 
 def _no_command(name: str) -> str:
@@ -109,7 +109,7 @@ def _no_command(name: str) -> str:
     return f"there is no command {name}{nearest(name, COMMANDS)}"
 
 
-def _run(call: Callable[[], Any]) -> NoReturn:
+def run_and_exit(call: Callable[[], Any]) -> NoReturn:
     """Call, print one message where it fails, and end the process with the right code."""
     debugging(os.environ.get("OCTO_DEBUG", "") not in ("", "0"))
     for stream in (sys.stdout, sys.stderr):

@@ -30,7 +30,13 @@ def load(source: str | Path | TextIO, *, imports: bool = True, path: list[str] |
 
 def check(source: Source, *, imports: bool = True, path: list[str] | None = None, alone: bool = True) -> Recipe:
     """`load` for a text that was read already. Not `alone`: its steps may depend on those of another recipe."""
-    root = read(source)
+    return check_tree(read(source), source, imports=imports, path=path, alone=alone)
+
+
+def check_tree(
+    root: Any, source: Source, *, imports: bool = True, path: list[str] | None = None, alone: bool = True
+) -> Recipe:
+    """`check` for what the reader made of the text."""
     notes = Notes(source.shown)
     here = Path.cwd()
     reading = Reading(notes, folders=[here] if source.path is None else [here, source.path.parent])

@@ -1,0 +1,12 @@
+"""`DependencyGraph`, under the second name that the documents import it by."""
+
+import importlib.util
+import sys
+from pathlib import Path
+
+if importlib.util.find_spec("octo") is None:  # imported from a checkout that is not installed
+    sys.path.append(str(Path(__file__).resolve().parents[2]))
+
+from octo.recipe.dependency_graph import DependencyGraph
+
+__all__ = ["DependencyGraph"]

@@ -1,0 +1,12 @@
+"""Plans steps by what they ask of the machine: `Scheduler`."""
+
+import importlib.util
+import sys
+from pathlib import Path
+
+if importlib.util.find_spec("octo") is None:  # imported from a checkout that is not installed
+    sys.path.append(str(Path(__file__).resolve().parents[3]))
+
+from octo.recipe.schedule import Scheduler
+
+__all__ = ["Scheduler"]
