@@ -60,11 +60,11 @@ def graph_command(what: str, output: str | None, as_json: bool) -> None:
 
 def _graph_of(store: ParameterStore, directory: str) -> Graph:
     """The graph that an instance walks; a recipe's as the last run had it, for that is what its state is about."""
-    if store.get(("global_parameters", "recipe_path"), default=None) is None:
-        return library_of(store, directory)
-    from octo.recipe.instance import COPY, Place, place_of_instance
+    from octo.recipe.instance import COPY, Place, is_recipe_instance, place_of_instance
     from octo.recipe.nodes import Source
 
+    if not is_recipe_instance(directory):
+        return library_of(store, directory)
     place = place_of_instance(directory)
     text = place.copy_text()
     if text is not None and text != place.source.text:

@@ -100,7 +100,7 @@ class DagWalk(Walk):
         engine = state.get("engine")
         visit = engine.get("visit", 0) if isinstance(engine, dict) else 0
         self.visit = visit if type(visit) is int else 0
-        return Where(self.decision.finished, self.decision.goes_on, "", self.decision.warnings)
+        return Where(self.decision.finished, self.decision.goes_on, "", self.decision.warnings, self.decision.run)
 
     def set_up(self, frame: Frame) -> None:
         self.frame = frame

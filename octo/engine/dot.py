@@ -135,7 +135,7 @@ class _Drawing:
             styles += ["dashed"]
         attrs["style"] = ",".join(dict.fromkeys(styles))
         attrs["class"] = " ".join(filter(None, [status or "waiting", "" if node["active"] else "inactive"]))
-        attrs.setdefault("tooltip", literal(" - ".join([name, *node.get("told", _facts(node))])))
+        attrs.setdefault("tooltip", literal(" - ".join([name, *_facts(node)])))
         label = attrs.pop("label", None)
         if node.get("background"):  # it stands beside the others, and looks like it
             attrs |= {"shape": "component", "style": attrs["style"].replace("rounded,", "").replace("rounded", "")}
@@ -235,12 +235,15 @@ def _size(node: dict[str, Any]) -> layout.Size:
 
 def _small_lines(node: dict[str, Any]) -> list[str]:
     """What stands below the name."""
-    lines: list[str] | None = node.get("lines")
+    if "lines" in node:
+        return list(node["lines"])
     facts = ", ".join(_facts(node))
-    return lines if lines is not None else [facts] if facts else []
+    return [facts] if facts else []
 
 
 def _facts(node: dict[str, Any]) -> list[str]:
+    if "told" in node:
+        return list(node["told"])
     facts = [node["status"]] if node["status"] else []
     if node["visits"] > 1:
         facts.append(f"{node['visits']}×")

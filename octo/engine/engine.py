@@ -127,7 +127,7 @@ class _Run:
             self.resumed = where.goes_on
             self.events.tell("run_started", run_id=self.run_id, resumed=where.goes_on, graph=self.walk.graph,
                              instance=self.store.directory, state=self.store.read(without=_LARGE),
-                             warnings=where.warnings)
+                             warnings=where.warnings, runs=where.runs)
             self._record_start()
             try:
                 return self._end(self.walk.walk())

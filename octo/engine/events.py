@@ -2,8 +2,10 @@
 
 Kinds and what their `data` holds:
 
-    run_started     run_id, resumed, graph, instance, state (as the run begins, without ctx), warnings
+    run_started     run_id, resumed, graph, instance, state (as the run begins, without ctx), warnings,
+                    runs (of a recipe: the steps that are to run, with reasons; else None)
     step_entered    resumed
+    step_fanned_out items (how many; those that are done already are in the state)
     step_executed   seconds, skipped; for a step of a recipe also usage
     step_failed     error (a dict), attempt, attempts, will_retry, delay, arrow
     step_exited     for a step of a recipe: status, and reason where it was not run

@@ -19,7 +19,6 @@ SHARP = 110.0  # dots per inch, for a picture that is small enough
 POINTS = 72.0
 PLAIN_SIGNS = {
     "×": "x",
-    "‖": "||",
     "&#9472;": "-",
     "&nbsp;": " ",
     "&#9632;": "#",

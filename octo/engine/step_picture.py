@@ -91,7 +91,7 @@ def _node(spec: StepSpec, marks: Marks, live: bool, with_usage: bool) -> dict[st
 
 def _traits(spec: StepSpec) -> str:
     """What kind of step it is, in words."""
-    words = ["background"] if spec.background else ["‖ parallel"] if spec.parallel else []
+    words = ["background"] if spec.background else ["parallel"] if spec.parallel else []
     if spec.fans_out:
         words.append("for each item")
     if spec.lane == "process":

@@ -23,12 +23,16 @@ ENGINE = "octo"
 
 @dataclass
 class Where:
-    """Where a run begins. `finished`: there is nothing to run. `goes_on`: an earlier run is carried on."""
+    """Where a run begins. `finished`: there is nothing to run. `goes_on`: an earlier run is carried on.
+
+    `runs`: the steps of a plan that it runs, with a reason for each; None for a walk that goes from node to node.
+    """
 
     finished: bool = False
     goes_on: bool = False
     node: str = ""
     warnings: list[str] = field(default_factory=list)
+    runs: dict[str, str] | None = None
 
 
 @dataclass(frozen=True)
