@@ -13,6 +13,7 @@ from typing import Any
 from octo.engine.result import RunResult
 from octo.errors import UsageError, quoted
 from octo.shared_names import modules_directory
+from octo.store import checked
 
 from .check import check_tree
 from .model import Recipe
@@ -127,7 +128,7 @@ class RecipeParser:
     def _checked(self, recipe_dict: Mapping[str, Any], imports: bool) -> Recipe:
         is_loaded = recipe_dict is self._given
         source = self._source if is_loaded else Source("", None, Path("recipe"))
-        root = _with_lines(recipe_dict, self._root if is_loaded else None, 1)
+        root = _with_lines(checked(recipe_dict), self._root if is_loaded else None, 1)
         return check_tree(root, source, imports=imports)
 
 

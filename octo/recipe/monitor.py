@@ -85,8 +85,8 @@ class Monitor:
 
 def _tracker(country: str) -> Any:
     """CodeCarbon's meter; None where it is not installed."""
-    log = logging.getLogger("codecarbon")
-    log.setLevel(logging.CRITICAL)  # it tells at length what hardware it found, on standard error
+    # it tells at length on standard error what hardware it found, and sets its level itself
+    logging.getLogger("codecarbon").addFilter(lambda record: record.levelno >= logging.CRITICAL)
     try:
         from codecarbon import OfflineEmissionsTracker
     except ImportError:
