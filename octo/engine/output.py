@@ -52,6 +52,12 @@ class RunLog:
                 self._scheduled = True
                 views.schedule(id(self), time.monotonic() + PATIENCE, self._flush)
 
+    def say(self, text: str, step: str) -> None:
+        """A line that a step's program or process printed: it goes where what steps print goes."""
+        self.line(text, step)
+        with suppress(ValueError, OSError):
+            self._tees[0]._stream.write(f"{text}\n")
+
     def writer(self) -> str:
         """The step that runs in this context; else the one that the engine is at."""
         author = running_step()
