@@ -165,7 +165,7 @@ class _Plan:
         if validate is getattr(BaseScriptlet, "validate", None) or not callable(validate):
             validate = None
         self.validate = validate and Shape(validate, not _is_static(target, "validate"))
-        names = [p.name for p in self.run.parameters]
+        names = [p.name if p.kind is p.POSITIONAL_OR_KEYWORD else "" for p in self.run.parameters]
         self.simple = not self.is_class and names in (["ctx", "params"], ["context", "params"])
 
 

@@ -69,7 +69,11 @@ class PythonBody:
     def _unrendered(self) -> set[str]:
         return {param.name for param in params_of(self.target) or () if param.type == "template"}
 
-    def arguments(self, names: Mapping[str, Any]) -> tuple[Any, Any]:
+    def arguments(self, names: Mapping[str, Any]) -> Any:
+        """What a cached result depends on."""
+        return self.step.target, *self._given(names)
+
+    def _given(self, names: Mapping[str, Any]) -> tuple[Any, Any]:
         """Params and positional arguments, rendered."""
         params, positional = self.step.params, self.step.positional
         if self._templated:
@@ -81,7 +85,7 @@ class PythonBody:
         return params, positional
 
     def run(self, call: Call, names: dict[str, Any], timeout: float | None) -> Any:
-        params, positional = self.arguments(names)
+        params, positional = self._given(names)
         if self.step.executor == "process":
             return self._in_a_process(call, params, positional, timeout)
         if timeout is None:
@@ -127,7 +131,7 @@ class ShellBody:
     def __init__(self, step: Step, around: Surroundings) -> None:
         self.step, self._around = step, around
 
-    def arguments(self, names: Mapping[str, Any]) -> tuple[Any, Any]:
+    def arguments(self, names: Mapping[str, Any]) -> Any:
         """What a cached result depends on."""
         step = self.step
         return {
