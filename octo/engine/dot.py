@@ -75,7 +75,12 @@ class _Drawing:
                 size = {START: MARK_SIZE} | size
         if any(arrow["end"] for arrow in self.arrows):
             size[END] = MARK_SIZE
-        layered = layout.layers(list(size), arrows)
+        names = list(size)
+        joined = set().union(*arrows)
+        # Steps that wait for nothing, and nothing for them, stand together at the end, in nobody's way.
+        loose = [name for name in names if name not in joined] if self.picture.get("steps") else []
+        layered = layout.layers([name for name in names if name in joined] if loose else names, arrows)
+        layered += [loose] if loose else []
         return {} if layout.is_small(layered) else layout.places(layered, arrows, size)
 
     def position(self, name: str) -> dict[str, str]:
@@ -96,6 +101,7 @@ class _Drawing:
             ranksep="0.38",
             pad="0.25",
             bgcolor="white",
+            outputorder="edgesfirst" if self.picture.get("steps") else "breadthfirst",
             fontname=FONT,
             labelloc="t",
             labeljust="l",
@@ -120,7 +126,7 @@ class _Drawing:
         status = node["status"]
         name = node["name"]
         styles = [s for s in attrs.pop("style", "rounded").split(",") if s]
-        if status:
+        if status or "told" in node:  # a step is filled always, so that no arrow goes through its words
             styles += ["filled"]
             attrs |= {"fillcolor": FILL[status], "color": LINE[status], "fontcolor": TEXT}
             attrs["penwidth"] = "3" if status in THICK else "1.5"
