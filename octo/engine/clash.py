@@ -7,7 +7,7 @@ with a set of the whole. A `setdefault` clashes with a set of its place, and wit
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -44,6 +44,9 @@ class Writes:
                 writes.sets.add(touch.path)
         return writes
 
+    def __or__(self, other: Writes) -> Writes:
+        return Writes(self.sets | other.sets, {**other.defaults, **self.defaults}, self.merges | other.merges)
+
     def places(self) -> Iterator[tuple[Place, str]]:
         yield from ((place, "set") for place in self.sets)
         yield from ((place, "default") for place in self.defaults)
@@ -59,7 +62,9 @@ class Clashes:
         self._writes: dict[Unit, Writes] = {}
 
     def add(self, unit: Unit, writes: Writes) -> None:
-        """The unit ended well."""
+        """The unit ended, and this of what it changed stands."""
+        if unit in self._writes:
+            writes = self._writes[unit] | writes
         self._writes[unit] = writes
         for place, kind in writes.places():
             there = self._at.setdefault(place, {})
@@ -90,11 +95,23 @@ class Clashes:
                     note(other, place)
         return found
 
-    def overlap(self, unit: Unit, places: Iterable[Place]) -> list[Place]:
-        """The places of a unit that lie at, inside or around `places`."""
-        wanted = list(places)
-        return [mine for mine, _ in self._writes[unit].places()
-                if any(mine[: len(place)] == place or place[: len(mine)] == mine for place in wanted)]
+    def drop(self, unit: Unit, places: Collection[Place]) -> list[Place]:
+        """What the unit changed at, inside or around `places` counts no more; returns where that was."""
+        old = self._writes.pop(unit)
+        for place, _ in old.places():
+            self._at[place].pop(unit, None)
+            for length in range(1, len(place)):
+                self._inside[place[:length]].discard(unit)
+        gone = {place for place, _ in old.places() if touching(place, places)}
+        self.add(unit, Writes(old.sets - gone, {place: value for place, value in old.defaults.items()
+                                                if place not in gone}, old.merges - gone))
+        return list(gone)
+
+
+def touching(path: Sequence[Any], places: Iterable[Place]) -> bool:
+    """Whether a place lies at, inside or around one of `places`."""
+    place = tuple(path)
+    return any(place[: len(other)] == other or other[: len(place)] == place for other in places)
 
 
 def _clash(kind: str, wanted: Any, other: str, value: Any) -> bool:

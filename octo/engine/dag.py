@@ -52,21 +52,21 @@ class Dag:
         self._met = {self.position[name] for name in met}
         self._lanes: dict[str, int] = {}
         self._cpu = self._mem = 0.0
-        self._alone = 0
+        self._alone = self._background_ready = 0
         for position, spec in enumerate(self.steps):
             needs = {self.position[name] for name in spec.needs}
             for need in needs:
                 self._followers[need].append(position)
             self._missing.append(len(needs - self._met))
             if not self._missing[-1] and position not in self._over:
-                self._ready.append(Unit(position))
+                self._add(Unit(position))
 
     def spec(self, unit: Unit) -> StepSpec:
         return self.steps[unit.position]
 
     def next(self, may_start: Callable[[Unit], bool] = lambda unit: True) -> Unit | None:
         """The unit whose turn it is now; None while none may start. `may_start` is asked for that one only."""
-        if self._alone or len(self.running) >= self.limits.steps:
+        if not self.has_room():
             return None
         for place, unit in enumerate(self._ready):
             spec = self.steps[unit.position]
@@ -78,16 +78,20 @@ class Dag:
             if not may_start(unit):
                 return None
             del self._ready[place]
+            self._background_ready -= spec.background
             return unit
         return None
 
     def has_room(self) -> bool:
-        """Whether another unit might start."""
-        return bool(self._ready) and not self._alone and len(self.running) < self.limits.steps
+        """Whether another unit might start. A background step needs no room of its own."""
+        return (bool(self._ready) and not self._alone
+                and (len(self.running) < self.limits.steps or self._background_ready > 0))
 
     def _fits(self, spec: StepSpec) -> bool:
         if not self.running:
             return True
+        if len(self.running) >= self.limits.steps:
+            return False
         lane = self.limits.lanes.get(spec.lane)
         return ((lane is None or self._lanes.get(spec.lane, 0) < lane)
                 and self._cpu + spec.cpu <= self.limits.cpu and self._mem + spec.mem <= self.limits.mem)
@@ -115,12 +119,17 @@ class Dag:
     def fan_out(self, position: int, indices: Iterable[int]) -> None:
         """The step becomes one unit an item."""
         for index in indices:
-            insort(self._ready, Unit(position, index))
+            self._add(Unit(position, index))
+
+    def _add(self, unit: Unit) -> None:
+        insort(self._ready, unit)
+        self._background_ready += self.steps[unit.position].background
 
     def take(self, unit: Unit) -> bool:
         """Take this one out of its turn; False where it is not there to be taken."""
         if unit in self._ready:
             self._ready.remove(unit)
+            self._background_ready -= self.steps[unit.position].background
             return True
         return not self._missing[unit.position] == 0 and self._take_unready(unit.position)
 
@@ -139,11 +148,22 @@ class Dag:
         for follower in self._followers[position]:
             self._missing[follower] -= 1
             if not self._missing[follower] and follower not in self._over:
-                insort(self._ready, Unit(follower))
+                self._add(Unit(follower))
 
     def failed(self, position: int) -> None:
         """The step is over, and what depends on it will not run."""
         self._over.add(position)
+
+    def never(self) -> list[StepSpec]:
+        """The steps that depend on one that is over and not met, so that they will never run."""
+        waiting = [position for position in self._over if position not in self._met]
+        found: set[int] = set()
+        while waiting:
+            for follower in self._followers[waiting.pop()]:
+                if follower not in found and follower not in self._over:
+                    found.add(follower)
+                    waiting.append(follower)
+        return [self.steps[position] for position in sorted(found)]
 
     def left(self) -> list[StepSpec]:
         """The steps that are not over, in order."""

@@ -7,15 +7,19 @@ a step looks for the next one itself.
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from octo.access import Access
+from octo.errors import OctoError
 from octo.executors.threads import ThreadPool
 from octo.store import GLOBAL, MISSING, Author, Transaction, writing_as
+from octo.store.author import ENVIRONMENT_NAME
 from octo.store.state_file import StateFile
 from octo.store.undo import since_checkpoints, undo_call, undo_calls
 
@@ -27,12 +31,16 @@ from .ending import Ending
 from .graph import Graph, StepSpec
 from .order import Order
 from .position import put
-from .step_book import CACHED, DONE, GROUP, RUNNING, WAITING, show_running, shown_name
+from .step_book import GROUP, LEFT_OUT, RUNNING, WAITING, place_of, show_running, shown_name
 from .unit import Fan, UnitRun
 from .walk import ENGINE, Frame, Walk, Where
 from .work import Call
+from .written import kept_by_checkpoint, standing
 
 log = logging.getLogger("octo.engine")
+
+_HEAR = 0.5 if os.name == "nt" else None
+"""Seconds after which the engine's thread looks up: elsewhere a signal wakes it."""
 
 
 @dataclass
@@ -55,8 +63,9 @@ class DagWalk(Walk):
         self.limits, self.keep_going, self.use_hooks = limits, keep_going, use_hooks
         self.lock = threading.RLock()
         self.changed = threading.Condition(self.lock)
-        self.order = Order(self.steps)
         self.clashes = Clashes()
+        self.calls_of: dict[Unit, list[int]] = {}
+        """Of the units in `clashes`: the calls whose effect on ctx stands."""
         self.fans: dict[int, Fan] = {}
         self.visit = 0
         self.failed: list[str] = []
@@ -106,6 +115,7 @@ class DagWalk(Walk):
         self.frame = frame
         self.pool = ThreadPool("octo-step")
         self.background = Background(self)
+        os.environ.pop(ENVIRONMENT_NAME, None)  # that of a step of another run, which has started this one
 
     def take_back(self, tx: Transaction) -> list[tuple[str, list[str]]]:
         calls = sorted(self.file.open_calls)
@@ -115,14 +125,32 @@ class DagWalk(Walk):
         whose = dict.fromkeys(names.get(self.file.open_calls[call], "a step") for call in calls)
         places = undo_calls(tx, since_checkpoints(self.file.lines_since(calls[0] - 1), calls), calls, "ctx")
         tx.flags.update(end=calls, fence=calls)
+        self._keep_what_stood(tx, calls)
         return [(", ".join(whose), places)] if places else []
 
+    def _keep_what_stood(self, tx: Transaction, calls: list[int]) -> None:
+        """A cut-off call that had a checkpoint counts among those of its step."""
+        lines = self.file.lines_since(calls[0] - 1)
+        for call in calls:
+            if kept_by_checkpoint(lines, call) is None:
+                continue
+            for position, index, entry in self._entries(tx.peek((GROUP,), {})):
+                if entry.get("visit") == self.file.open_calls[call] and entry.get("status") == RUNNING:
+                    tx.set((*place_of(self.steps[position].name, index), "calls"), [*entry.get("calls", ()), call])
+
+    def _entries(self, steps: Any) -> Iterator[tuple[int, int, dict[str, Any]]]:
+        """What stands in the group `steps`: position, number of the item (-1: the step's own), entry."""
+        for position, spec in enumerate(self.steps):
+            entry = steps.get(spec.name) if isinstance(steps, dict) else None
+            if isinstance(entry, dict):
+                yield position, -1, entry
+                items = entry.get("items")
+                for key, item in items.items() if isinstance(items, dict) else ():
+                    yield position, int(key), item
+
     def _names_by_visit(self, steps: Any) -> dict[int, str]:
-        names = {}
-        for name, entry in steps.items() if isinstance(steps, dict) else ():
-            for index, one in [(-1, entry), *((int(key), item) for key, item in (entry.get("items") or {}).items())]:
-                names[one.get("visit", 0)] = shown_name(name, index)
-        return names
+        return {entry["visit"]: shown_name(self.steps[position].name, index)
+                for position, index, entry in self._entries(steps) if "visit" in entry}
 
     def record_start(self, tx: Transaction) -> None:
         self.prepare(tx)
@@ -138,6 +166,9 @@ class DagWalk(Walk):
         put(tx, "step_engine_state", "RUNNING")
         met = [spec.name for spec in self.steps if spec.name not in self.decision.run]
         self.dag = Dag(self.steps, self.limits, met)
+        left_out = [name for name in met if tx.peek((GROUP, name, "status"), "") == LEFT_OUT]
+        self.order = Order(self.steps, left_out)
+        self.order_now = Order(self.steps, met)
 
     # -- walk --------------------------------------------------------------------------------------
 
@@ -151,13 +182,15 @@ class DagWalk(Walk):
             self._work_in_this_thread()
             if not self._holds():
                 self.settle()
+            self.background.stop()
+            self.flush()
         except KeyboardInterrupt:
             return self._interrupted()
+        except BaseException:
+            self._leave_all()
+            raise
         finally:
             stopping.raises = False
-        self.flush()
-        self.background.stop()
-        self.flush()
         return self.finish(self._ending())
 
     def _work_in_this_thread(self) -> None:
@@ -167,30 +200,31 @@ class DagWalk(Walk):
                     self._flush_pending()
                     if not self.dag.running:
                         return
-                    self.changed.wait()
+                    self.changed.wait(_HEAR)
             if run.spec.background:
-                self.flush()
                 self.background.start(run)
             elif run.spec.parallel:
-                self.flush()
                 self.pool.start(self._work_in_a_thread, run)
             else:
                 run.go()
 
     def _work_in_a_thread(self, run: UnitRun | None) -> None:
         while run is not None:
+            current = run
             try:
                 run.go()
+                with self.changed:
+                    run = self._next(parallel_only=True)
+                    if run is None:
+                        self._flush_pending()
+                    if run is None or self.dag.has_room():
+                        self.changed.notify_all()
             except BaseException as error:  # the disk is full, say: the engine's own thread ends the run
                 with self.changed:
                     self.broken = self.broken or error
-                    self.ended(run)
+                    self.ended(current)
                     self.changed.notify_all()
                 return
-            with self.changed:
-                run = self._next(parallel_only=True)
-                if run is None or self.dag.has_room():
-                    self.changed.notify_all()
 
     def _next(self, *, parallel_only: bool = False) -> UnitRun | None:
         """The next unit, which counts as running from now on. The caller holds the lock."""
@@ -236,6 +270,10 @@ class DagWalk(Walk):
         return False
 
     # -- breakpoints -------------------------------------------------------------------------------
+
+    def may_break(self, spec: StepSpec) -> bool:
+        """Whether there may be a breakpoint behind the step."""
+        return spec.exit_breakpoint or bool(self.file.look((breakpoints.GROUP,), bool))
 
     def has_breakpoint(self, spec: StepSpec, index: int, where: str) -> bool:
         """Whether it stops here, and has not done so yet."""
@@ -307,13 +345,20 @@ class DagWalk(Walk):
 
     def _interrupted(self) -> Ending:
         """The second Ctrl-C: what runs is left where it is; the next run undoes it and begins it again."""
-        self.at_once = True
+        with suppress(OctoError):
+            self.flush()
         names = [run.name for run in self.units.values()]
-        for run in list(self.units.values()):
-            run.leave()
-        self.background.leave()
+        self._leave_all()
         reason = self.frame.stopping.requested or "KeyboardInterrupt"
         return Ending("PAUSED", "signal", [f"{reason}, at once, in {', '.join(names) or 'the engine'}"], at_once=True)
+
+    def _leave_all(self) -> None:
+        """What still runs counts no more and writes no more."""
+        with self.lock:
+            self.at_once = True
+            for run in self.units.values():
+                run.leave()
+        self.background.leave()
 
     def aside(self, who: str, function: Callable[[Call], Any], run: UnitRun | None = None) -> None:
         """Do something beside the steps, as a call of its own. A failure is undone, and a warning."""
@@ -372,25 +417,34 @@ class DagWalk(Walk):
     # -- after a resume ----------------------------------------------------------------------------
 
     def _know_what_was_written(self) -> None:
-        """What the parallel steps of this run that are done changed in ctx, so that a later one can clash with it."""
+        """What parallel steps of this run changed in ctx before, so that a later one can clash with it."""
         calls: dict[int, Unit] = {}
         steps = self.file.look((GROUP,), lambda group: group if isinstance(group, dict) else {})
-        for position, spec in enumerate(self.steps):
-            entry = steps.get(spec.name)
-            if not spec.parallel or spec.background or not isinstance(entry, dict):
-                continue
-            units = [(-1, entry), *((int(key), item) for key, item in (entry.get("items") or {}).items())]
-            for index, one in units:
-                if one.get("status") in (DONE, CACHED) or one.get("status") in (RUNNING, WAITING):
-                    calls |= {call: Unit(position, index) for call in one.get("calls", ())}
-        if calls:
-            from octo.store.touched import touches
+        for position, index, entry in self._entries(steps):
+            spec = self.steps[position]
+            if spec.parallel and not spec.background:
+                calls |= {call: Unit(position, index) for call in entry.get("calls", ())}
+        if not calls:
+            return
+        with self.file.reading():
+            seen = standing(self.file.lines_since(min(calls) - 1), calls)
+        for call, unit in calls.items():
+            self.clashes.add(unit, Writes.of(seen[call]))
+            self.calls_of.setdefault(unit, []).append(call)
 
-            by_unit: dict[Unit, list[Any]] = {}
-            for call, seen in touches(self.file.lines(), calls).items():
-                by_unit.setdefault(calls[call], []).extend(seen)
-            for unit, seen in by_unit.items():
-                self.clashes.add(unit, Writes.of(seen))
-            self.calls_of = {unit: [call for call, other in calls.items() if other == unit] for unit in by_unit}
-        else:
-            self.calls_of = {}
+    # -- the plan's order --------------------------------------------------------------------------
+
+    def is_ordered(self, one: Unit, other: Unit) -> bool:
+        """Whether the plan puts one of the two units before the other, whatever the clock says."""
+        if one.position == other.position:
+            return -1 in (one.item, other.item)  # a step ends after its items
+        run = self.decision.run
+        both_now = self.steps[one.position].name in run and self.steps[other.position].name in run
+        return (self.order_now if both_now else self.order).ordered(one.position, other.position)
+
+    def plan_is_less(self) -> None:
+        """A step has failed for good: what depends on it will not run and holds up nobody. The caller has the lock."""
+        if self.keep_going:
+            never = [spec.name for spec in self.dag.never()]
+            self.order = self.order.without(never)
+            self.order_now = self.order_now.without(never)

@@ -91,8 +91,6 @@ class UnitRun(Outcome):
             if self.spec.background and self.stop.is_set():
                 return self._stopped(error)
             if not self.fails(error, made):
-                if self.spec.background and self.stop.is_set():  # while it waited for its next try
-                    return self._stopped(error)
                 return
 
     def _stopped(self, error: BaseException) -> None:
@@ -148,6 +146,7 @@ class UnitRun(Outcome):
         done = {index for index in range(len(items)) if kept.get(str(index), {}).get("status") in ENDED_WELL}
         fan = Fan(items, len(items) - len(done), time.time(),
                   {index: kept[str(index)].get("result") for index in done})
+        walk.frame.events.tell("step_fanned_out", self.name, self.visit, items=len(items))
         with walk.lock:
             with self.file.transaction(ENGINE, later=True) as tx:
                 walk.write_pending(tx)
@@ -177,7 +176,8 @@ class UnitRun(Outcome):
 
     def _ends_fan(self, fan: Fan) -> None:
         if fan.errors:
-            errors = "; ".join(f"{shown_name(self.spec.name, index)}: {fan.errors[index]}" for index in sorted(fan.errors))
+            errors = "; ".join(f"{shown_name(self.spec.name, index)}: {error}"
+                               for index, error in sorted(fan.errors.items()))
             error = OctoError(f"{len(fan.errors)} of {len(fan.items)} items failed: {errors}")
             self.fails(error, 1, can_retry=False)
             return

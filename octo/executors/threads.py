@@ -17,6 +17,7 @@ class ThreadPool:
         self._work: SimpleQueue[tuple[Callable[..., None], Any] | None] = SimpleQueue()
         self._idle = 0
         self._count = 0
+        self._closed = False
 
     def start(self, function: Callable[..., None], argument: Any) -> None:
         """Call `function(argument)`; it has to see to its own exceptions."""
@@ -36,11 +37,14 @@ class ThreadPool:
             function(argument)
             del function, argument, work
             with self._lock:
+                if self._closed:
+                    return
                 self._idle += 1
 
     def close(self) -> None:
-        """Threads that have nothing to do end."""
+        """Threads that have nothing to do end, the others when they have done what they do."""
         with self._lock:
+            self._closed = True
             for _ in range(self._idle):
                 self._work.put(None)
             self._idle = 0

@@ -149,6 +149,10 @@ class Journal:
         self._size_seen = stat.st_size
         return (stat.st_ino, stat.st_dev) == self._identity
 
+    def has_news(self) -> bool:
+        """Whether others added lines since the last look, or put another file in the place of this one."""
+        return not self.in_place() or self._size_seen != self.end
+
     # -- reading ---------------------------------------------------------------------------------
 
     def _at(self, start: int, size: int) -> bytes:

@@ -27,6 +27,7 @@ from .journal import record
 from .layout import Layout
 from .listeners import tell
 from .loaded_file import LoadedFile
+from .touched import Touch
 from .transaction import Transaction
 from .values import Path as Place
 from .values import copied
@@ -94,6 +95,14 @@ class StateFile(LoadedFile):
         """All lines of the journal, oldest first."""
         with self.reading():
             return list(self.journal.lines())
+
+    def touched_by(self, call: int) -> list[Touch]:
+        """All that a followed call has changed, other processes in its name too; it is followed no more."""
+        with self._mutex:
+            if self.tree is not None and self.touched.is_sure(call) and not self.journal.has_news():
+                return self.touched.take(call, self.lines_since)
+            with self.reading():
+                return self.touched.take(call, self.lines_since)
 
     # -- changing --------------------------------------------------------------------------------
 

@@ -67,6 +67,10 @@ class Touched:
         """The state was read anew, so lines may have gone by unseen."""
         self._unsure |= set(self._calls)
 
+    def is_sure(self, call: int) -> bool:
+        """Whether nothing that the call did can have gone by unseen."""
+        return call not in self._unsure
+
     def take(self, call: int, lines_since: Any) -> list[Touch]:
         """All that the call touched; it is followed no more. `lines_since(seq)` reads the journal."""
         found, _ = self._calls.pop(call, []), self._marks.pop(call, 0)
