@@ -112,7 +112,7 @@ def _lines(spec: StepSpec, mark: StepMark | None, live: bool) -> list[str]:
     if mark.attempt > 1 and mark.status != WAITING:
         words.append(f"try {mark.attempt} of {attempts}" if mark.attempt <= attempts else f"try {mark.attempt}")
     lines = [", ".join(words)]
-    if mark.total is not None:
+    if mark.total is not None or mark.items:
         lines.append(_items(mark, live))
     if mark.status == FAILED and mark.error:
         lines.append(mark.error)
@@ -123,7 +123,7 @@ def _items(mark: StepMark, live: bool) -> str:
     """`4 of 10 done, 2 running, 1 failed`."""
     counts = mark.counts
     done = sum(counts[status] for status in ENDED_WELL)
-    texts = [f"{done} of {mark.total} done"]
+    texts = [f"{done} of {mark.total} done" if mark.total is not None else f"{done} done"]
     if counts[RUNNING]:
         texts.append(f"{counts[RUNNING]} {'running' if live else 'cut off'}")
     if counts[FAILED]:
