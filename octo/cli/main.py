@@ -30,7 +30,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "params": ("params", "Show or change parameters."),
     "ctx": ("ctx", "Show or change the shared data of the steps."),
     "break": ("breakpoints", "Set, clear or list breakpoints."),
-    "graph": ("graph", "Draw an instance or a step library."),
+    "graph": ("graph", "Draw an instance, a step library or a recipe."),
     "logs": ("logs", "Print what the steps of the newest run printed and logged."),
     "history": ("history", "Show who changed what, when."),
     "at": ("history", "Print the state as it was after change SEQ."),
