@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from typing import TYPE_CHECKING, Any
+
 import click
 
 from octo.cli.command import command, json_option
@@ -9,6 +12,9 @@ from octo.cli.instance import directory_argument, octo_command, open_instance
 from octo.cli.libraries import library_of
 from octo.cli.printing import nearest, print_json, print_next
 from octo.errors import UsageError
+
+if TYPE_CHECKING:
+    from octo.engine.graph import Graph
 
 
 def _complete_node(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
@@ -25,6 +31,7 @@ def _complete_node(ctx: click.Context, param: click.Parameter, incomplete: str) 
     "octo break my_check judge",
     "octo break my_check judge --exit",
     "octo break my_check judge --clear",
+    "octo break recipe.octo fetch[3]",
 )
 @directory_argument
 @click.argument("node", metavar="[NODE]", required=False, shell_complete=_complete_node)
@@ -39,7 +46,8 @@ def break_command(
 ) -> None:
     """Set, clear or list breakpoints.
 
-    Without NODE: the list. A running engine heeds what is set here.
+    Without NODE: the list. A running engine heeds what is set here. In a recipe NODE is a step, or an item of a step
+    with for_each.
     """
     if node is None and (entry or at_exit or clear):
         raise UsageError("which node? Give NODE after DIR", hints=[octo_command("break", directory)])
@@ -50,18 +58,14 @@ def break_command(
 
     graph = library_of(store, directory)
     if node is not None:
-        if node not in graph.nodes:
-            raise UsageError(
-                f"there is no node '{node}' in {directory}{nearest(node, graph.nodes)}",
-                hints=[octo_command("list", "steps", directory)],
-            )
+        _check_name(graph, node, directory)
         if clear:
-            set_breakpoint(store, graph, node, entry=False, exit=False)
+            set_breakpoint(store, None, node, entry=False, exit=False)
         else:
             set_breakpoint(
-                store, graph, node, entry=True if entry or not at_exit else None, exit=at_exit or None
+                store, None, node, entry=True if entry or not at_exit else None, exit=at_exit or None
             )
-    found = breakpoints(store, graph)
+    found = {**breakpoints(store, graph), **_of_items(store.get("breakpoints", default={}), graph)}
     if node is not None:
         found = {node: found.get(node, (False, False))}
     if as_json:
@@ -73,6 +77,33 @@ def break_command(
     if not shown:
         click.echo("no breakpoints")
         print_next([octo_command("break", directory, next(iter(graph.nodes), "NODE"))])
+
+
+def _check_name(graph: Graph, node: str, directory: str) -> None:
+    """UsageError unless it is a node or step, or an item (`name[3]`) of a step that fans out."""
+    if node in graph.nodes:
+        return
+    name, bracket, index = node.partition("[")
+    spec = graph.nodes.get(name)
+    if bracket and spec is not None:
+        if getattr(spec, "fans_out", False) and re.fullmatch(r"(0|[1-9][0-9]*)\]", index):
+            return
+        what = f"an item is written {name}[3]" if getattr(spec, "fans_out", False) else f"{name} has no for_each"
+        raise UsageError(f"there is no item '{node}' in {directory}: {what}")
+    what = "step" if any(hasattr(each, "needs") for each in graph.nodes.values()) else "node"
+    raise UsageError(
+        f"there is no {what} '{node}' in {directory}{nearest(node, graph.nodes)}",
+        hints=[octo_command("list", "steps", directory)],
+    )
+
+
+def _of_items(group: Any, graph: Graph) -> dict[str, tuple[bool, bool]]:
+    """The breakpoints at items of steps."""
+    return {
+        name: (bool(flags.get("entry")), bool(flags.get("exit")))
+        for name, flags in (group.items() if isinstance(group, dict) else ())
+        if isinstance(flags, dict) and name.partition("[")[1] and name.partition("[")[0] in graph.nodes
+    }
 
 
 def _places(flags: tuple[bool, bool]) -> str:

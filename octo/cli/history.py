@@ -25,8 +25,11 @@ BOOKKEEPING = {
     "current_step_module",
     "current_step_node",
     "current_step_state",
+    "history_from",
+    "recipe_path",
     "run_step_count",
     "step_engine_instance_path",
+    "working_directory",
 }
 
 
@@ -94,7 +97,7 @@ def print_changes(
             moment(change.time),
             change.who,
             "/".join(map(str, change.path)),
-            _old_and_new(change),
+            old_and_new(change),
         )
         for change in changes
     ]
@@ -104,7 +107,7 @@ def print_changes(
 def _is_bookkeeping(change: Change) -> bool:
     if change.who != ENGINE:
         return False
-    return change.path[:1] == ("engine",) or (len(change.path) == 2 and change.path[1] in BOOKKEEPING)
+    return change.path[:1] in (("engine",), ("steps",)) or (len(change.path) == 2 and change.path[1] in BOOKKEEPING)
 
 
 def _as_dict(change: Change) -> dict[str, Any]:
@@ -117,7 +120,7 @@ def _as_dict(change: Change) -> dict[str, Any]:
     return {name: value for name, value in found.items() if value is not MISSING}
 
 
-def _old_and_new(change: Change) -> str:
+def old_and_new(change: Change) -> str:
     """From what to what, on one line."""
     from octo.store import MISSING
 

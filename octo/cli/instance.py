@@ -143,14 +143,38 @@ def refuse_if_running(store: ParameterStore, directory: str, what: str) -> None:
         )
 
 
-def next_commands(directory: str, parameters: dict[str, Any], *, running: bool, seq: int) -> list[str]:
-    """What can be typed next, by where the instance stands; `parameters` are its global_parameters."""
+def instance_commands(store: ParameterStore, directory: str) -> list[str]:
+    """What can be typed next, by where the instance stands now."""
+    return next_commands(
+        directory,
+        store.get("global_parameters", default={}),
+        running=store.running() is not None,
+        seq=store.seq,
+        left_out=store._state_file.look(("steps",), has_left_out),
+    )
+
+
+def has_left_out(steps: Any) -> bool:
+    """Whether --only or --skip left out some of these steps (the group `steps` of a recipe's instance)."""
+    return isinstance(steps, dict) and any(entry.get("status") == "LEFT_OUT" for entry in steps.values())
+
+
+def next_commands(
+    directory: str, parameters: dict[str, Any], *, running: bool, seq: int, left_out: bool = False
+) -> list[str]:
+    """What can be typed next, by where the instance stands; `parameters` are its global_parameters.
+
+    `left_out`: it is a recipe's, and some steps are still to be run.
+    """
     node = parameters.get("current_step_node") or ""
     engine_state = parameters.get("step_engine_state")
+    recipe = parameters.get("recipe_path")
     if running:
         return [octo_command("status", directory, "--watch"), octo_command("logs", directory, "-f")]
     if engine_state == DONE:
+        again = [octo_command("run", directory)] if left_out else [_run_again(directory, recipe)] if recipe else []
         return [
+            *again,
             octo_command("history", directory),
             octo_command("reset", directory),
             octo_command("fork", directory, free_name(directory), "--at", str(seq)),
@@ -161,6 +185,7 @@ def next_commands(directory: str, parameters: dict[str, Any], *, running: bool, 
             octo_command("history", directory),
             octo_command("ctx", directory, "get"),
             octo_command("run", directory),
+            *([octo_command("run", directory, "--resume-from", "STEP")] if recipe is not None else []),
         ]
     if engine_state == PAUSED:
         commands = [octo_command("run", directory), octo_command("step", directory)]
@@ -174,6 +199,14 @@ def next_commands(directory: str, parameters: dict[str, Any], *, running: bool, 
     if engine_state in RUNNING_STATES:
         return [octo_command("run", directory), octo_command("logs", directory)]
     return [octo_command("run", directory), octo_command("graph", directory)]
+
+
+def _run_again(directory: str, recipe: str) -> str:
+    """The command for a new run of a recipe in its instance."""
+    shown = os.path.relpath(recipe)
+    usual = os.path.splitext(os.path.basename(recipe))[0] + ".octo"
+    more = () if os.path.abspath(directory) == os.path.abspath(usual) else ("--instance", directory)
+    return octo_command("run", recipe if shown.startswith("..") else shown, *more)
 
 
 def free_name(directory: str) -> str:

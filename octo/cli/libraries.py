@@ -88,10 +88,12 @@ def find_library(name: str) -> Path:
 
 
 def library_of(store: ParameterStore, directory: str) -> Graph:
-    """The graph of the instance's step library. UsageError where it has none, or a wrong one."""
+    """The graph of the instance's step library or recipe. UsageError where it has none, or a wrong one."""
     from octo.engine.library import load_library
 
     parameters: dict[str, Any] = store.get("global_parameters", default={})
+    if parameters.get("recipe_path") is not None:
+        return recipe_graph(directory)
     library = str(parameters.get("step_engine_library_path") or "")
     if not library:
         raise UsageError(
@@ -112,6 +114,16 @@ def library_of(store: ParameterStore, directory: str) -> Graph:
             ],
         )
     return load_library(path, str(parameters.get("first_step_node") or ""))
+
+
+def recipe_graph(directory: str) -> Graph:
+    """The steps of a recipe's instance. Nothing that the recipe names is imported."""
+    from octo.recipe.choice import Asked
+    from octo.recipe.instance import place_of_instance
+    from octo.recipe.recipe_walk import RecipeWalk
+
+    place = place_of_instance(directory)
+    return RecipeWalk(place.load(imports=False), place, Asked()).graph
 
 
 @dataclass

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import inspect
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from octo.cli.command import Subcommands, command, debug_option, examples_epilog, json_option
-from octo.cli.instance import instances_below, octo_command, open_instance
+from octo.cli.instance import instances_below, is_instance, octo_command, open_instance
 from octo.cli.libraries import Listed, graphs, known_libraries, libraries_below, short_name
 from octo.cli.printing import print_json, print_next, table
 from octo.errors import OctoError, UsageError
+
+if TYPE_CHECKING:
+    from octo.engine.graph import NodeSpec
 
 
 @click.group(
@@ -46,7 +49,7 @@ def steps_command(where: str | None, as_json: bool) -> None:
                 {
                     "step": node.name,
                     "library": each.path,
-                    "does": summary(node.cls),
+                    "does": does(node),
                     "file": str(node.path),
                     "line": node.line,
                 }
@@ -57,14 +60,15 @@ def steps_command(where: str | None, as_json: bool) -> None:
         )
         return
     rows = [
-        (node.name, short_name(each.path), summary(node.cls))
+        (node.name, short_name(each.path), does(node))
         for each in listed
         if each.graph is not None
         for node in each.graph.nodes.values()
     ]
     if rows:
         click.echo(table(("step", "library", "what it does"), rows))
-        print_next([octo_command("show", rows[0][0])])
+        from_recipe = where is not None and is_instance(where)
+        print_next([octo_command("show", rows[0][0], *(["--library", where] if where and from_recipe else []))])
     else:
         click.echo("no steps here")
     _print_problems(listed)
@@ -130,6 +134,11 @@ def _state_of(directory: str) -> tuple[str, str]:
     except OctoError as error:
         return "cannot be read", error.message.split("\n")[0]
     return "interrupted" if status.interrupted else status.state, status.node
+
+
+def does(node: NodeSpec) -> str:
+    """What a node does, or what a recipe's step calls."""
+    return summary(node.cls) if node.cls is not object else node.module
 
 
 def summary(thing: Any) -> str:

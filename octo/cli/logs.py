@@ -43,7 +43,7 @@ def logs_command(directory: str, follow: bool, lines: int | None) -> None:
 
 
 def _newest_log(directory: Path) -> Path | None:
-    logs = list((directory / "Logs").glob("*.log"))
+    logs = [path for path in (directory / "Logs").glob("*.log") if path.name != "ctx_debug.log"]
     return max(logs, key=lambda path: path.stat().st_mtime_ns) if logs else None
 
 

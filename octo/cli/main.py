@@ -24,7 +24,7 @@ from octo.errors import LibraryError, OctoError, RecipeError
 # command: (module below octo.cli, what it does), in the order in which a new user needs them
 COMMANDS: dict[str, tuple[str, str]] = {
     "init": ("init", "Make an instance of a step library."),
-    "run": ("run", "Run an instance, or carry on where it stopped."),
+    "run": ("run", "Run an instance or a recipe, or carry on where it stopped."),
     "step": ("run", "Run the next step (or N steps), then pause."),
     "status": ("status", "Show where an instance is and what to type next."),
     "params": ("params", "Show or change parameters."),
@@ -49,6 +49,7 @@ EXAMPLES = (
     "octo init my_check --library machine_check",
     "octo run my_check",
     "octo status my_check",
+    "octo run recipe.yaml",
 )
 
 

@@ -2,31 +2,30 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
-from octo.cli.command import command, json_option
-from octo.cli.instance import (
-    DONE,
-    FAILED,
-    directory_argument,
-    next_commands,
-    open_instance,
-    refuse_if_running,
-)
-from octo.cli.printing import counted, duration, moment, print_error, print_json, print_next, table
-from octo.cli.status import error_text
+from octo.cli.command import command, debugging, json_option
+from octo.cli.endings import as_dict, end_message, log_path, print_summary
+from octo.cli.instance import DONE, FAILED, instance_commands, open_instance, refuse_if_running
+from octo.cli.printing import print_error, print_json, print_next
+from octo.cli.recipe_options import asked_of, place_of, recipe_options, refuse_for_library, what_argument
+from octo.cli.several import SeveralCommand
+from octo.errors import StoreError, UsageError, quoted
 
 if TYPE_CHECKING:
     from octo.engine import RunResult
-    from octo.store import ParameterStore
+    from octo.recipe.choice import Asked
+    from octo.recipe.instance import Place
 
-FEW_NODES = 40
+DEBUG_HELP = "Log more, show what each step changes in ctx, and an error with its traceback."
 
 
 def run_options(function: Any) -> Any:
@@ -37,60 +36,190 @@ def run_options(function: Any) -> Any:
         click.option("-v", "--verbose", is_flag=True, help="Give the nodes verbose_flag=True."),
     ):
         function = option(function)
-    return function
+    return recipe_options(function)
 
 
-@command("run", "octo run my_check", "octo run my_check --quiet", "octo run my_check --json > result.json")
-@directory_argument
+@command(
+    "run",
+    "octo run my_check",
+    "octo run recipe.yaml",
+    "octo run recipe.yaml --only load clean --set limit=10",
+    "octo run recipe.yaml --dry-run",
+    "octo run recipe.octo --resume-from clean",
+    cls=SeveralCommand,
+)
+@what_argument
+@click.option("--dry-run", is_flag=True, help="Print what would be done with each step, and why; nothing is made.")
+@click.option("--list-steps", is_flag=True, help="Print the recipe's steps in their order and end.")
 @run_options
-def run_command(directory: str, **options: bool) -> int:
-    """Run an instance, or carry on where it stopped.
+def run_command(directory: str, **options: Any) -> int:
+    """Run an instance or a recipe, or carry on where it stopped.
+
+    A recipe (a YAML file, or - for standard input) runs in an instance of its name, recipe.octo for recipe.yaml, in
+    this directory. What failed or was stopped goes on there; what ended well is run anew.
 
     Ends with 0 when the run is complete, 1 when a step failed, 3 at a breakpoint or limit, 130 after
     Ctrl-C (a first one lets the step end, a second one stops at once).
     """
-    return _run(directory, None, **options)
+    return _run(directory, None, options)
 
 
-@command("step", "octo step my_check", "octo step my_check --steps 5")
-@directory_argument
+@command("step", "octo step my_check", "octo step my_check --steps 5", "octo step recipe.yaml", cls=SeveralCommand)
+@what_argument
 @click.option(
     "-n", "--steps", type=click.IntRange(min=1), default=1, show_default=True, help="How many steps to make."
 )
 @run_options
-def step_command(directory: str, steps: int, **options: bool) -> int:
+def step_command(directory: str, steps: int, **options: Any) -> int:
     """Run the next step (or N steps), then pause.
 
     Ends with 0 when the steps were made.
     """
-    return _run(directory, steps, **options)
+    return _run(directory, steps, options)
 
 
-def _run(
-    directory: str, steps: int | None, *, verbose: bool, quiet: bool, strict: bool, as_json: bool
-) -> int:
-    store = open_instance(directory)
-    from octo.cli.reporter import make_reporter
+for _each in (*run_command.params, *step_command.params):
+    if isinstance(_each, click.Option) and _each.name == "debug":
+        _each.help = DEBUG_HELP
+
+
+def _run(what: str, steps: int | None, options: dict[str, Any]) -> int:
+    place = place_of(what, options["instance"])
+    if place is None:
+        return _run_library(what, steps, options)
+    return _run_recipe(place, what, steps, options)
+
+
+def _run_library(directory: str, steps: int | None, options: dict[str, Any]) -> int:
+    refuse_for_library(directory, options)
+    refuse_if_running(open_instance(directory), directory, "try again")
     from octo.engine import Engine
 
-    refuse_if_running(store, directory, "try again")
+    def run(subscribers: list[Any]) -> RunResult:
+        return Engine(
+            directory, verbose=options["verbose"], subscribers=subscribers, strict=options["strict"]
+        ).run(steps)
+
+    return _report(directory, steps, options, run)
+
+
+def _run_recipe(place: Place, what: str, steps: int | None, options: dict[str, Any]) -> int:
+    if options["strict"]:
+        raise UsageError(
+            "--strict is for step libraries; a recipe's run tells which code has changed and goes on",
+            hints=[f"octo run {quoted(what)} --resume-from STEP"],
+        )
+    asked = asked_of(options, again=not Path(what).is_dir())
+    if options.get("list_steps"):
+        from octo.cli.plan import list_steps
+
+        return list_steps(place, as_json=options["as_json"])
+    from octo.recipe.run import Options, run_place
+
+    def wanted(subscribers: list[Any]) -> Options:
+        return Options(
+            values=options["values"],
+            keep_going=options["keep_going"],
+            use_cache=not options["no_cache"],
+            use_hooks=not options["no_hooks"],
+            verbose=options["verbose"] or debugging(),
+            steps=steps,
+            subscribers=subscribers,
+        )
+
+    if options.get("dry_run"):
+        from octo.cli.plan import dry_run
+
+        return dry_run(place, asked, wanted([]), typed=what, as_json=options["as_json"])
+    directory, is_new = place.shown(), not place.exists()
+    tell = not options["quiet"]
+    if not is_new:
+        refuse_if_running(open_instance(directory), directory, "try again")
+        if tell:
+            _tell_edits(place, asked, directory)
+
+    def run(subscribers: list[Any]) -> RunResult:
+        if is_new and tell:
+            shown = "standard input" if place.path is None else place.source.shown
+            subscribers = [_Announcement(f"new instance {directory} of {shown}"), *subscribers]
+        try:
+            return run_place(place, asked, wanted(subscribers))
+        except (OSError, StoreError) as error:
+            if is_new and not place.exists():
+                raise UsageError(
+                    f"the instance {directory} cannot be made: {getattr(error, 'strerror', None) or error}",
+                    hints=[f"octo run {quoted(what)} --instance OTHER_DIR"],
+                ) from error
+            raise
+
+    return _report(directory, steps, options, run)
+
+
+class _Announcement:
+    """Says something when the run has begun."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __call__(self, event: Any) -> None:
+        if event.kind == "run_started":
+            print(self._text)
+
+
+def _tell_edits(place: Place, asked: Asked, directory: str) -> None:
+    """Name what people changed since the last run, where that matters to this one."""
+    from octo.engine.position import setting
+
+    state = setting(place.state(), "step_engine_state", "INACTIVE")
+    begins_anew = state == "INACTIVE" or asked.restart or (
+        state == DONE and asked.again and not asked.is_selection and not place.goes_on
+    )
+    if begins_anew or asked.resume_from:
+        return
+    from octo.recipe.run import edits_since
+
+    edits = edits_since(place)
+    if edits:
+        shown = ", ".join(f"{path or 'all'} ({who})" for path, who in edits[:8])
+        more = f" and {len(edits) - 8} more" if len(edits) > 8 else ""
+        click.echo(f"changed in ctx since the last run: {shown}{more}", err=True)
+        click.echo("  steps that are done are not run again for that; this does it for STEP and all that needs it:",
+                   err=True)
+        click.echo(f"  octo run {quoted(directory)} --resume-from STEP", err=True)
+
+
+def _report(
+    directory: str, steps: int | None, options: dict[str, Any], run: Callable[[list[Any]], RunResult]
+) -> int:
+    """Run with a reporter, and say how it ended."""
+    from octo.cli.reporter import make_reporter
+
+    quiet, as_json = options["quiet"], options["as_json"]
     with _step_output(quiet=quiet, as_json=as_json), make_reporter(quiet=quiet) as reporter:
-        result = Engine(directory, verbose=verbose, subscribers=[reporter], strict=strict).run(steps)
-    parameters = store.get("global_parameters", default={})
-    commands = next_commands(directory, parameters, running=False, seq=store.seq)
-    message = _end_message(result, directory, store)
+        subscribers: list[Any] = [reporter]
+        if debugging():
+            from octo.cli.ctx_debug import CtxDebug
+
+            logging.getLogger().setLevel(logging.DEBUG)
+            subscribers.append(CtxDebug(lambda line: None if quiet else reporter.show(line, 2)))
+        result = run(subscribers)
+    store = open_instance(directory)
+    commands = instance_commands(store, directory)
+    message = end_message(result, directory, store)
+    if result.nothing_to_do and options["values"]:
+        message += "; --set was not used"
     summed_up = steps is None and not (quiet or as_json or result.nothing_to_do)
     with suppress(BrokenPipeError):  # nobody reads any more; the exit code still tells how the run ended
         if as_json:
-            print_json(_as_dict(result, directory, commands))
+            print_json(as_dict(result, directory, commands, store))
         if summed_up:
-            _print_summary(result, directory)
+            print_summary(result, directory, store)
         if result.exit_code == 0 and not quiet and not as_json:
             click.echo(message)
-            if result.nothing_to_do or result.status != DONE:
+            if result.nothing_to_do or result.status != DONE or commands[0] == f"octo run {quoted(directory)}":
                 print_next(commands)
     if result.exit_code:
-        log = "" if summed_up or result.status != FAILED else f"\nlog: {_log_path(result, directory)}"
+        log = "" if summed_up or result.status != FAILED else f"\nlog: {log_path(result, directory)}"
         print_error(message + log, commands)
     return result.exit_code
 
@@ -116,72 +245,3 @@ def _step_output(*, quiet: bool, as_json: bool) -> Iterator[None]:
                 os.dup2(stream.fileno(), 1)
         sys.stdout = stream
         yield
-
-
-def _as_dict(result: RunResult, directory: str, commands: list[str]) -> dict[str, Any]:
-    names = (
-        "status",
-        "ended_by",
-        "exit_code",
-        "node",
-        "state",
-        "steps",
-        "seconds",
-        "run_id",
-        "resumed",
-        "reasons",
-        "error",
-        "timings",
-    )
-    found: dict[str, Any] = {name: getattr(result, name) for name in names}
-    return {"directory": directory, **found, "log": _log_path(result, directory), "next": commands}
-
-
-def _log_path(result: RunResult, directory: str) -> str:
-    return os.path.join(directory, "Logs", f"{result.run_id}.log")
-
-
-def _print_summary(result: RunResult, directory: str) -> None:
-    """What was done and where it is written."""
-    timings = sorted(result.timings.items(), key=lambda item: -item[1]["seconds"])
-    rows = [(node, str(seen["count"]), duration(seen["seconds"])) for node, seen in timings[:FEW_NODES]]
-    if rows:
-        click.echo("")
-        click.echo(table(("node", "steps", "time"), rows, right=(1, 2)))
-        if len(timings) > FEW_NODES:
-            click.echo(f"and {len(timings) - FEW_NODES} more nodes")
-    click.echo("")
-    log, picture = _log_path(result, directory), os.path.join(directory, "Assets", "graph.png")
-    if os.path.exists(log):
-        click.echo(f"log      {log}")
-    if os.path.exists(picture):
-        click.echo(f"picture  {picture}")
-
-
-def _end_message(result: RunResult, directory: str, store: ParameterStore) -> str:
-    """How the run ended, in a sentence."""
-    made = f"{counted(result.steps, 'step')} in {duration(result.seconds)}"
-    if result.nothing_to_do:
-        return f"{directory} is complete{_ended_at(store)}; there is nothing to run"
-    if result.status == DONE:
-        return f"done: {made}"
-    if result.status == FAILED and result.error is not None:
-        undone = ", ".join(_in_ctx(path) for path in result.error.get("ctx_undone") or [])
-        message = "failed: " + error_text(result.error)
-        return message + (f"\nwhat it had changed in ctx was undone: {undone}" if undone else "")
-    if result.exit_code == 0:  # `octo step` made its steps
-        return f"{made} made; paused at {result.node}"
-    reasons = [reason.removesuffix(f" of {result.node}") for reason in result.reasons]
-    why = " and ".join(reasons or [result.ended_by]).replace("SIGINT", "Ctrl-C")
-    return f"paused at {result.node}: {why} ({made})"
-
-
-def _in_ctx(path: object) -> str:
-    """A place as `octo ctx` takes it."""
-    return str(path).removeprefix("ctx/")
-
-
-def _ended_at(store: ParameterStore) -> str:
-    """` since 12:30:01`, from the journal."""
-    changes = store.history(("global_parameters", "step_engine_state"), limit=1)
-    return f" since {moment(changes[-1].time)}" if changes else ""
