@@ -23,6 +23,7 @@ from octo.scriptlet import params_of
 from octo.store.author import ENVIRONMENT_NAME
 
 from .model import Step
+from .shell_check import blank_in_cmd
 from .template import has_template, render
 
 MOST_IN_ENVIRONMENT = 128 << 10
@@ -170,20 +171,13 @@ class ShellBody:
 
     def program(self, cmd: str) -> str:
         """The file to run: with a slash below one of the folders, else on PATH (as it is; the system looks)."""
-        if "/" not in cmd and os.sep not in cmd:
-            if any(char.isspace() for char in cmd) and not self._below(cmd):
-                raise UsageError(
-                    f"cmd {cmd!r} is no program but a command line; write the program in cmd and each "
-                    "argument as one item of args"
-                )
+        has_blank = any(char.isspace() for char in cmd)
+        if "/" not in cmd and os.sep not in cmd and not has_blank:
             return cmd
         found = self._below(cmd)
         if found is None:
-            if any(char.isspace() for char in cmd):
-                raise UsageError(
-                    f"cmd {cmd!r}: there is no file of this whole name; write the program in cmd and each "
-                    "argument as one item of args"
-                )
+            if has_blank:
+                raise UsageError(f"cmd {cmd!r}: there is no file of this whole name; {blank_in_cmd(cmd)}")
             raise UsageError(f"cmd {cmd}: there is no such file below {', '.join(map(str, self._around.folders))}")
         return str(found)
 
@@ -196,7 +190,7 @@ class ShellBody:
         environment["PATH"] = os.pathsep.join([beside, environment.get("PATH", "")])
         exposed = expose_for_shell(call.ctx, self.step.shell_env_keys, prefix="CTX_")
         for key, value in exposed.items():
-            if len(value.encode(errors="replace")) > MOST_IN_ENVIRONMENT:
+            if len(f"{key}={value}".encode(errors="replace")) >= MOST_IN_ENVIRONMENT:
                 raise OctoError(
                     f"shell_env_keys: {key.removeprefix('CTX_')} is larger than "
                     f"{MOST_IN_ENVIRONMENT >> 10} KiB, too large for an environment variable; "
