@@ -21,12 +21,12 @@ FONT = "Helvetica,Arial,DejaVu Sans,sans-serif"
 PREFIX = "step_arrow_graph_list_key_"
 END, START = "end of the run", "start of the run"
 MOST_NAMED = 6  # arrows of one node that are told apart by their keys
-MANY_NODES = 150
+MANY_NODES, MANY_ARROWS = 150, 500
 MARK_SIZE = (28.0, 28.0)  # points
 DEPENDENCY = {
     "met": {"color": TEXT, "penwidth": "1.6"},
     "waits": {"color": "#9a9a9a", "style": "dashed"},
-    "order": {"color": "#c4c4c4", "arrowhead": "vee"},
+    "order": {"color": "#a8a8a8", "arrowhead": "vee"},
 }
 THICK, DASHED = ("current", "running", "failed"), ("skipped", "left out")
 PLAIN_SHAPES = ("record", "Mrecord", "point")
@@ -45,6 +45,8 @@ class _Drawing:
         self.ids = {
             node["name"]: identifier(node["name"], n, (START, END)) for n, node in enumerate(self.nodes)
         }
+        self.junctions: list[str] = picture.get("junctions", [])
+        self.ids |= {name: name for name in self.junctions}
         self.number = {name: number for number, name in enumerate(self.ids)}
         self.ways = {(arrow["source"], arrow["target"]) for arrow in self.arrows}
         self.places = self.place_nodes()
@@ -54,6 +56,8 @@ class _Drawing:
         self.settings()
         for node in self.nodes:
             self.node(node)
+        for name in self.junctions:
+            self.mark(name, "", shape="circle", width="0.09", style="filled", fillcolor=FAINT, color=FAINT)
         first = next((node["name"] for node in self.nodes if node["first"]), "")
         if first:
             self.mark(START, "", shape="circle", width="0.16", style="filled", fillcolor=TEXT)
@@ -68,7 +72,7 @@ class _Drawing:
     def place_nodes(self) -> dict[str, layout.Size]:
         """Where the nodes of a large graph go; nothing for a small one, which Graphviz lays out well."""
         arrows = [(a["source"], END if a["end"] else a["target"]) for a in self.arrows if a["active"]]
-        size = {node["name"]: _size(node) for node in self.nodes}
+        size = {node["name"]: _size(node) for node in self.nodes} | dict.fromkeys(self.junctions, MARK_SIZE)
         for node in self.nodes:
             if node["first"]:
                 arrows.insert(0, (START, node["name"]))
@@ -96,7 +100,7 @@ class _Drawing:
             "graph",
             layout="nop" if self.places else "dot",
             # Arrows that go around nodes take long to find in a large graph.
-            splines="true" if len(self.nodes) <= MANY_NODES else "line",
+            splines="true" if len(self.nodes) <= MANY_NODES and len(self.arrows) <= MANY_ARROWS else "line",
             nodesep="0.28",
             ranksep="0.38",
             pad="0.25",
@@ -161,7 +165,8 @@ class _Drawing:
         if "kind" in arrow:
             source, target = self.ids[arrow["source"]], self.ids[arrow["target"]]
             told = literal(f"{arrow['source']} -> {arrow['target']}")
-            self.dot.edge(source, target, tooltip=told, **{"class": arrow["kind"]}, **DEPENDENCY[arrow["kind"]])
+            attrs = {"tooltip": told, "class": arrow["kind"]} | DEPENDENCY[arrow["kind"]]
+            self.dot.edge(source, target, **attrs | ({"arrowhead": "none"} if target in self.junctions else {}))
             return
         attrs = attributes(arrow["attrs"])
         count = arrow["count"]

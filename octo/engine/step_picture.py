@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from typing import TYPE_CHECKING, Any
 
 from octo.engine.dot_text import amount, duration
@@ -29,6 +29,8 @@ WORDS = {WAITING: "waiting", RUNNING: "running", DONE: "done", FAILED: "failed",
 LIVE = ("", "STARTUP", "RUNNING")
 MOST_ARROWS = 1500
 """More than these are too many to tell apart; what other arrows say already is not drawn then."""
+FEWEST_TO_MEET = 3
+"""So many steps on each side of a junction."""
 MOST_WITH_USAGE = 60
 """In a picture of more steps, CPU time and memory are in the tooltips only."""
 
@@ -37,7 +39,7 @@ def describe_steps(graph: Graph, marks: Marks) -> dict[str, Any]:
     """Like `octo.engine.picture.describe_picture`, for a graph of steps."""
     steps = [spec for spec in graph.nodes.values() if isinstance(spec, StepSpec)]
     live = marks.state in LIVE
-    arrows, kinds = _arrows(steps, marks.steps)
+    arrows, kinds, junctions = _arrows(steps, marks.steps)
     return {
         "steps": True,
         "title": marks.title or graph.source.name,
@@ -45,6 +47,7 @@ def describe_steps(graph: Graph, marks: Marks) -> dict[str, Any]:
         "nodes": [_node(spec, marks, live, len(steps) <= MOST_WITH_USAGE) for spec in steps],
         "arrows": arrows,
         "kinds": kinds,
+        "junctions": junctions,
     }
 
 
@@ -145,25 +148,56 @@ def _usage(mark: StepMark) -> str:
 # -- arrows ----------------------------------------------------------------------------------------
 
 
-def _arrows(steps: list[StepSpec], marks: dict[str, StepMark]) -> tuple[list[dict[str, Any]], list[str]]:
-    """The arrows, and which kinds of them there are."""
+def _arrows(
+    steps: list[StepSpec], marks: dict[str, StepMark]
+) -> tuple[list[dict[str, Any]], list[str], list[str]]:
+    """The arrows, which kinds of them there are, and the junctions at which some of them meet."""
     specs = {spec.name: spec for spec in steps}
-    stated = [(spec.name, target) for spec in steps for target in spec.arrows if target in specs]
-    kinds = []
+    pairs = [(spec.name, target) for spec in steps for target in spec.arrows if target in specs]
+    kinds: list[str] = []
+    junctions: list[str] = []
+    stated = bool(pairs)
     if not stated:
-        pairs, kind = list_order(steps), "order"
+        pairs = list_order(steps)
     else:
-        pairs, kind = stated, ""
-        if len(stated) > MOST_ARROWS:
-            pairs = without_shortcuts([spec.name for spec in steps], stated)
-            kinds = ["reduced"] * (len(pairs) < len(stated))
+        if len(pairs) > MOST_ARROWS:
+            before, pairs = len(pairs), without_shortcuts([spec.name for spec in steps], pairs)
+            kinds = ["reduced"] * (len(pairs) < before)
+        pairs, junctions = with_junctions(pairs, specs)
+    met = {spec.name: _is_met(spec, marks.get(spec.name)) for spec in steps}
+    for junction in junctions:
+        met[junction] = all(met[source] for source, target in pairs if target == junction)
     arrows = []
     for source, target in pairs:
-        this = kind or ("met" if _is_met(specs[source], marks.get(source)) else "waits")
-        kinds.append(this)
-        arrows.append({"source": source, "target": target, "key": target, "attrs": {}, "kind": this,
+        kind = "order" if not stated else "met" if met[source] else "waits"
+        kinds.append(kind)
+        arrows.append({"source": source, "target": target, "key": target, "attrs": {}, "kind": kind,
                        "active": True, "count": 0, "dynamic": False, "end": False})
-    return arrows, list(dict.fromkeys(kinds))
+    return arrows, list(dict.fromkeys(kinds)), junctions
+
+
+def with_junctions(
+    arrows: list[tuple[str, str]], names: Container[str]
+) -> tuple[list[tuple[str, str]], list[str]]:
+    """Where several steps all wait for the same several steps, the arrows meet on the way: the new arrows and where."""
+    needs: dict[str, dict[str, None]] = {}
+    for source, target in arrows:
+        needs.setdefault(target, {})[source] = None
+    alike: dict[tuple[str, ...], list[str]] = {}
+    for target, needed in needs.items():
+        alike.setdefault(tuple(needed), []).append(target)
+    result: list[tuple[str, str]] = []
+    junctions: list[str] = []
+    for sources, targets in alike.items():
+        if len(sources) < FEWEST_TO_MEET or len(targets) < FEWEST_TO_MEET:
+            result += [(source, target) for target in targets for source in sources]
+            continue
+        name = f"junction {len(junctions) + 1}"
+        while name in names:
+            name += " "
+        junctions.append(name)
+        result += [(source, name) for source in sources] + [(name, target) for target in targets]
+    return result, junctions
 
 
 def _is_met(spec: StepSpec, mark: StepMark | None) -> bool:

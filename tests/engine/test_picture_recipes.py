@@ -204,6 +204,20 @@ def test_arrows_that_follow_from_others_are_left_out_of_a_crowd() -> None:
     assert len(describe_picture(few, Marks())["arrows"]) == 3
 
 
+def test_arrows_between_two_crowds_meet_at_a_junction() -> None:
+    a, b = [f"a{n}" for n in range(50)], [f"b{n}" for n in range(50)]
+    graph = plan(*[(name,) for name in a], ("junction 1", tuple(a[:2])), *[(name, tuple(a)) for name in b])
+    marks = marks_from_state(graph, {"steps": {name: {"status": "DONE"} for name in a[:9]}})
+    source = source_of(graph, marks)
+    assert source.count(" -> ") == 2 + 50 + 50
+    point = '"junction 1 "'
+    assert "arrowhead=none" in arrow_line(source, "a3", point) and "class=met" in arrow_line(source, "a3", point)
+    assert "class=waits" in arrow_line(source, point, "b7") and "arrowhead" not in arrow_line(source, point, "b7")
+    done = marks_from_state(graph, {"steps": {name: {"status": "DONE"} for name in a}})
+    assert "class=met" in arrow_line(source_of(graph, done), point, "b7")
+    assert arrow_line(source, "a1", '"junction 1"')  # a step of that name is another thing
+
+
 def test_steps_that_wait_for_nothing_stand_together() -> None:
     graph = plan(("a",), *[(f"loose_{n}",) for n in range(30)], ("b", ("a",)))
     source = source_of(graph)
