@@ -52,12 +52,12 @@ class Attempt:
 
     def take_over(self) -> dict[str, Any]:
         """What stands in the file of earlier parts of the run; a copy."""
-        there = self.file.look(place_of(self.spec.name, self.unit.item),
-                               lambda found: dict(found) if isinstance(found, dict) else {})
+        there: dict[str, Any] = self.file.look(place_of(self.spec.name, self.unit.item),
+                                               lambda found: dict(found) if isinstance(found, dict) else {})
         self.entry = {key: there[key] for key in ("reason", "item") if key in there}
         self.calls = list(there.get("calls", ()))
         self.resumed = there.get("status") == RUNNING
-        return there  # type: ignore[no-any-return]
+        return there
 
     @staticmethod
     def made(before: dict[str, Any]) -> int:

@@ -24,6 +24,7 @@ from octo.store.state_file import StateFile
 from octo.store.undo import since_checkpoints, undo_call, undo_calls
 
 from . import breakpoints
+from .attempt import Attempt
 from .background import Background
 from .clash import Clashes, Writes
 from .dag import Dag, Limits, Unit
@@ -301,7 +302,7 @@ class DagWalk(Walk):
 
     # -- ends --------------------------------------------------------------------------------------
 
-    def ended(self, run: UnitRun) -> None:
+    def ended(self, run: Attempt) -> None:
         """A unit runs no more. The caller holds the lock."""
         self.dag.stop(run.unit)
         self.units.pop(run.unit, None)
@@ -360,7 +361,7 @@ class DagWalk(Walk):
                 run.leave()
         self.background.leave()
 
-    def aside(self, who: str, function: Callable[[Call], Any], run: UnitRun | None = None) -> None:
+    def aside(self, who: str, function: Callable[[Call], Any], run: Attempt | None = None) -> None:
         """Do something beside the steps, as a call of its own. A failure is undone, and a warning."""
         with self.lock, self.file.transaction(ENGINE, later=True) as tx:
             self.write_pending(tx)
@@ -369,25 +370,32 @@ class DagWalk(Walk):
         author = Author(who, self.visit if run is None else run.visit, call, self.frame.instance)
         of_step = run is not None
         run = run or UnitRun(self, Unit(0), self.steps[0], self.visit)
-        access = Access(self.file, author, run.stop)
+        access = run.access = Access(self.file, author, run.stop)
         problem: BaseException | None = None
         try:
             with writing_as(author):
                 function(run.new_call(access, author))
-        except KeyboardInterrupt:
-            raise
         except BaseException as error:  # SystemExit too
+            if isinstance(error, KeyboardInterrupt) and threading.current_thread() is threading.main_thread():
+                raise
             problem = error
-        access.closed = True
+        finally:
+            access.closed = True
+        with self.lock:
+            if self.at_once:  # the next run undoes it
+                return
+            self._end_aside(call, run.spec.name if of_step else "", problem)
+        if problem is not None:
+            log.warning("%s failed: %s: %s", who, type(problem).__name__, problem)
+
+    def _end_aside(self, call: int, step: str, problem: BaseException | None) -> None:
         with self.file.transaction(ENGINE, later=True) as tx:
             tx.flags["end"] = call
             if problem is not None:
                 undo_call(tx, self.file.lines_since(call - 1), call, "ctx")
                 tx.flags["fence"] = call
-            elif of_step:  # undone with the step, if ever that is
-                tx.append(("engine", "hooks", run.spec.name), [call])
-        if problem is not None:
-            log.warning("%s failed: %s: %s", who, type(problem).__name__, problem)
+            elif step:  # undone with the step, if ever that is
+                tx.append(("engine", "hooks", step), [call])
 
     def record_end(self, ending: Ending) -> None:
         with self.file.transaction(ENGINE, later=True) as tx:

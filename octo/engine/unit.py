@@ -16,7 +16,19 @@ from octo.store import MISSING, Transaction, checked
 
 from .dag import Unit
 from .outcome import Outcome
-from .step_book import CACHED, ENDED_WELL, FAILED, RUNNING, SKIPPED, STOPPED, WAITING, place_of, shown_name, write
+from .step_book import (
+    CACHED,
+    ENDED_WELL,
+    FAILED,
+    RUNNING,
+    SKIPPED,
+    STOPPED,
+    WAITING,
+    kept_result,
+    place_of,
+    shown_name,
+    write,
+)
 from .walk import ENGINE
 from .work import Cached
 
@@ -105,11 +117,12 @@ class UnitRun(Outcome):
         """Apply what an earlier run of the step did."""
         self.begin(1)
         walk, author, started = self.walk, self.author(self.call), self.started
+        whole = self.unit.item >= 0 and bool(self.spec.work.collects())
 
         def note(tx: Transaction) -> None:
             entry = {"status": CACHED, "attempt": 1, "start": started, "end": time.time(), "seconds": 0.0,
-                     "result": cached.result, **self.entry, "reason": cached.reason, "visit": self.visit,
-                     "calls": [*self.calls, self.call]}
+                     "result": kept_result(cached.result, whole=whole), **self.entry, "reason": cached.reason,
+                     "visit": self.visit, "calls": [*self.calls, self.call]}
             write(tx, self.spec.name, self.unit.item, entry, fans_out=self.spec.fans_out)
             tx.flags.setdefault("end", []).append(self.call)
 
