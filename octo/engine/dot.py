@@ -164,7 +164,8 @@ class _Drawing:
     def arrow(self, arrow: dict[str, Any], named: bool) -> None:
         if "kind" in arrow:
             source, target = self.ids[arrow["source"]], self.ids[arrow["target"]]
-            told = literal(f"{arrow['source']} -> {arrow['target']}")
+            ends = [name for name in (arrow["source"], arrow["target"]) if name not in self.junctions]
+            told = literal(" -> ".join(ends))
             attrs = {"tooltip": told, "class": arrow["kind"]} | DEPENDENCY[arrow["kind"]]
             self.dot.edge(source, target, **attrs | ({"arrowhead": "none"} if target in self.junctions else {}))
             return
