@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import configparser
+import json
 import os
 import re
 import shutil
@@ -31,14 +32,13 @@ def config(checkout: Path) -> configparser.ConfigParser:
 
 @pytest.fixture(scope="module")
 def wheel(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
-    """Built from a copy that also has the module names which must never become top-level ones."""
+    """Built from a copy that also has one more module name which must never become a top-level one."""
     source = tmp_path_factory.mktemp("a source")
     for part in PARTS:
-        shutil.copytree(checkout / part, source / part, ignore=shutil.ignore_patterns("*.egg-info"))
+        left = shutil.ignore_patterns("*.egg-info", "*.octo", "__pycache__")
+        shutil.copytree(checkout / part, source / part, ignore=left)
     for file in ["setup.py", "setup.cfg", "pyproject.toml", "README.md", "LICENSE"]:
         shutil.copy(checkout / file, source / file)
-    (source / "modules" / "context.py").write_text("")
-    (source / "modules" / "orchestrator").mkdir(exist_ok=True)
     (source / "modules" / "orchestrator" / "server.py").write_text("")
     command = [
         sys.executable,
@@ -71,7 +71,11 @@ def test_the_wheel_carries_every_file(wheel: zipfile.ZipFile, checkout: Path) ->
         if path.is_file() and "__pycache__" not in path.parts and not path.name.startswith(".")
     }
     assert expected <= carried, expected - carried
-    assert {"octo/_modules/context.py", "octo/_modules/orchestrator/server.py"} <= carried
+    documented = {
+        f"octo/_modules/{path.relative_to(checkout / 'modules').as_posix()}"
+        for path in (checkout / "modules").rglob("*.py")
+    }
+    assert documented | {"octo/_modules/orchestrator/server.py"} <= carried, documented - carried
     assert not [name for name in carried if name.endswith(".pyc")]
 
 
@@ -80,6 +84,66 @@ def test_the_wheel_has_the_commands(wheel: zipfile.ZipFile) -> None:
     name = next(name for name in wheel.namelist() if name.endswith("entry_points.txt"))
     commands = re.findall(r"^(\w+) = ", wheel.read(name).decode(), flags=re.MULTILINE)
     assert set(commands) == {"octo", "octo_step_engine_parameters", "scriptlet_step_engine_params"}
+
+
+@pytest.fixture(scope="module")
+def installed(wheel: zipfile.ZipFile, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel's files where an installation puts them; what they need comes from this environment."""
+    site = tmp_path_factory.mktemp("site-packages")
+    wheel.extractall(site)
+    return site
+
+
+def python(installed: Path, directory: Path, *words: str | Path) -> subprocess.CompletedProcess[str]:
+    """Python with the installed wheel, in a directory outside of the checkout."""
+    environment = {**os.environ, "PYTHONPATH": str(installed)}
+    command = [sys.executable, *map(str, words)]
+    return subprocess.run(command, cwd=directory, env=environment, capture_output=True, text=True, timeout=120)
+
+
+@pytest.mark.slow
+def test_installed_names(installed: Path, tmp_path: Path) -> None:
+    code = """
+import importlib.util, octo
+import octo_step_engine_parameters, scriptlet_step_engine_params, octolockjson, step_library
+print(octo.__file__)
+for name in ("context", "runner", "loader", "orchestrator", "scriptlets", "server"):
+    assert importlib.util.find_spec(name) is None, name
+"""
+    done = python(installed, tmp_path, "-c", code)
+    assert done.returncode == 0, done.stderr
+    assert Path(done.stdout.strip()).is_relative_to(installed)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("script", [False, True])
+def test_an_installed_run_finds_the_documented_names(installed: Path, tmp_path: Path, script: bool) -> None:
+    (tmp_path / "scriptlets" / "mine").mkdir(parents=True)
+    (tmp_path / "scriptlets" / "mine" / "greet.py").write_text(
+        "from orchestrator.context import Context\n"
+        "from orchestrator.runner.dependency_graph import DependencyGraph\n"
+        "from scriptlets.core.base import BaseScriptlet\n"
+        "class Greet(BaseScriptlet):\n"
+        "    def run(self, ctx: Context, params):\n"
+        "        ctx.set('file', __import__('orchestrator.context').context.__file__)\n"
+    )
+    recipe = tmp_path / "greet.yaml"
+    recipe.write_text(
+        "steps:\n"
+        "  - {name: here, module: scriptlets.mine.greet, function: Greet}\n"
+        "  - {name: there, module: scriptlets.mine.greet, function: Greet, executor: process}\n"
+    )
+    if script:
+        runner = installed / "octo" / "_modules" / "orchestrator" / "runner.py"
+        done = python(installed, tmp_path, runner, "--recipe", recipe.name)
+    else:
+        code = "import octo.recipe.run as r; print(r.run_recipe('greet.yaml').status)"
+        done = python(installed, tmp_path, "-c", code)
+        assert done.stdout == "COMPLETE_SUCCESS\n", done.stderr
+    assert done.returncode == 0, done.stderr
+    state = (tmp_path / "greet.octo" / ".octo_step_engine_parameters.json").read_text()
+    file = json.loads(state)["ctx"]["file"]
+    assert Path(file) == installed / "octo" / "_modules" / "orchestrator" / "context.py"
 
 
 def test_the_version_is_one(config: configparser.ConfigParser, checkout: Path) -> None:
@@ -103,7 +167,7 @@ def imports_that_run(node: ast.AST) -> Iterator[ast.AST]:
 
 def test_what_is_imported_is_declared(config: configparser.ConfigParser, checkout: Path) -> None:
     """Every third-party import of octo/ and step_library/ is a core dependency or belongs to an extra."""
-    requirements = config["options"]["install_requires"] + "".join(config["options.extras_require"].values())
+    requirements = "\n".join([config["options"]["install_requires"], *config["options.extras_require"].values()])
     declared = {
         re.sub(r"[-_.]+", "-", name).lower() for name in re.findall(r"^\w[\w.-]*", requirements, re.MULTILINE)
     }
