@@ -12,7 +12,7 @@ import click
 from octo.cli.instance import DONE, FAILED
 from octo.cli.printing import counted, duration, moment, table
 from octo.cli.status import error_text
-from octo.cli.steps import read_steps, steps_table
+from octo.cli.steps import explain_waiting, read_steps, steps_table
 
 if TYPE_CHECKING:
     from octo.engine import RunResult
@@ -50,7 +50,9 @@ def log_path(result: RunResult, directory: str) -> str:
 
 def print_summary(result: RunResult, directory: str, store: ParameterStore) -> None:
     """What was done and where it is written."""
-    lines = steps_table(read_steps(store), now=time.time(), runs=False) or _node_lines(result)
+    entries = read_steps(store)
+    explain_waiting(entries, directory, state=result.status)
+    lines = steps_table(entries, now=time.time(), runs=False) or _node_lines(result)
     click.echo("\n".join(["", *lines] if lines else []))
     if lines:
         click.echo("")
@@ -78,8 +80,9 @@ def end_message(result: RunResult, directory: str, store: ParameterStore) -> str
     made = f"{counted(result.steps, 'step')} in {duration(result.seconds)}"
     if result.nothing_to_do:
         if entries:
-            return f"{directory} is finished{_ended_at(store, 'finished at')}; nothing was run"
-        return f"{directory} is complete{_ended_at(store)}; there is nothing to run"
+            return f"{directory} finished at {_ended_at(store) or 'an earlier time'}; nothing was run"
+        since = _ended_at(store)
+        return f"{directory} is complete{f' since {since}' if since else ''}; there is nothing to run"
     if result.status == DONE:
         return f"done: {made}{_beside(entries)}"
     if result.status == FAILED and result.error is not None:
@@ -93,10 +96,7 @@ def end_message(result: RunResult, directory: str, store: ParameterStore) -> str
 
 def _failure(error: dict[str, Any], entries: dict[str, dict[str, Any]]) -> str:
     undone = ", ".join(str(path).removeprefix("ctx/") for path in error.get("ctx_undone") or [])
-    if not entries:
-        message = "failed: " + error_text(error)
-    else:
-        message = f"failed: {error.get('type', 'error')} in {error.get('node', '?')}: {error.get('message', '')}"
+    message = "failed: " + error_text(error, in_state=not entries)
     if undone:
         message += f"\nwhat it had changed in ctx was undone: {undone}"
     node = str(error.get("node", "")).partition("[")[0]
@@ -115,10 +115,7 @@ def _beside(entries: dict[str, dict[str, Any]]) -> str:
     return f" ({', '.join(told)})" if told else ""
 
 
-def _ended_at(store: ParameterStore, words: str = "since") -> str:
-    """` since 12:30:01`, from the journal."""
+def _ended_at(store: ParameterStore) -> str:
+    """`12:30:01`, from the journal; empty where it does not say."""
     changes = store.history(("global_parameters", "step_engine_state"), limit=1)
-    if not changes:
-        return ""
-    when = moment(changes[-1].time)
-    return f" ({words} {when})" if words != "since" else f" since {when}"
+    return moment(changes[-1].time) if changes else ""

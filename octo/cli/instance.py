@@ -185,7 +185,6 @@ def next_commands(
             octo_command("history", directory),
             octo_command("ctx", directory, "get"),
             octo_command("run", directory),
-            *([octo_command("run", directory, "--resume-from", "STEP")] if recipe is not None else []),
         ]
     if engine_state == PAUSED:
         commands = [octo_command("run", directory), octo_command("step", directory)]
@@ -203,6 +202,8 @@ def next_commands(
 
 def _run_again(directory: str, recipe: str) -> str:
     """The command for a new run of a recipe in its instance."""
+    if not os.path.exists(recipe):  # the kept copy is run
+        return octo_command("run", directory, "--restart")
     shown = os.path.relpath(recipe)
     usual = os.path.splitext(os.path.basename(recipe))[0] + ".octo"
     more = () if os.path.abspath(directory) == os.path.abspath(usual) else ("--instance", directory)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from octo.recipe.instance import Place
 
 STANDARD_INPUT = "-"
+_SUFFIXES = (".yaml", ".yml")
 _TELL = {
     "instance": "--instance",
     "only": "--only",
@@ -88,7 +89,7 @@ def place_of(what: str, instance: str | None) -> Place | None:
     """The recipe's place that was typed: a recipe's file, `-`, or an instance. None: an instance of a step library."""
     if what != STANDARD_INPUT and (os.path.isdir(what) or is_instance(what)):
         return _place_of_directory(what, instance)
-    if what != STANDARD_INPUT and not os.path.exists(what) and Path(what).suffix.lower() not in (".yaml", ".yml"):
+    if what != STANDARD_INPUT and not os.path.exists(what) and Path(what).suffix.lower() not in _SUFFIXES:
         check_instance(what)
     if Path(what).name.startswith(".octo_step_engine_"):
         check_instance(what)
@@ -102,11 +103,23 @@ def place_of(what: str, instance: str | None) -> Place | None:
     from octo.recipe.instance import place_of_recipe
     from octo.recipe.reader import standard_input
 
+    if what != STANDARD_INPUT and Path(what).suffix.lower() not in _SUFFIXES and not _has_steps(what):
+        raise UsageError(f"{what} is a file; an instance is a directory, and a recipe is YAML with steps:")
     return place_of_recipe(standard_input() if what == STANDARD_INPUT else what, instance)
 
 
+def _has_steps(file: str) -> bool:
+    from octo.recipe.reader import read, read_source
+
+    try:
+        found = read(read_source(file))
+    except UsageError:
+        return False
+    return isinstance(found, dict) and "steps" in found
+
+
 def _place_of_directory(directory: str, instance: str | None) -> Place | None:
-    recipes = sorted(str(path) for path in Path(directory).glob("*.y*ml") if path.suffix in (".yaml", ".yml"))
+    recipes = sorted(str(path) for path in Path(directory).glob("*.y*ml") if path.suffix in _SUFFIXES)
     if not is_instance(directory) and recipes:
         raise UsageError(
             f"{directory} is a directory; give a recipe in it, or an instance",

@@ -14,7 +14,7 @@ from octo.cli.printing import nearest, print_json, print_next
 from octo.errors import UsageError
 
 if TYPE_CHECKING:
-    from octo.engine.graph import NodeSpec
+    from octo.engine.graph import NodeSpec, StepSpec
 
 
 @command("show", "octo show step_node_measure", "octo show step_node_measure --library machine_check")
@@ -50,8 +50,8 @@ def _described(path: str, node: NodeSpec) -> dict[str, Any]:
         "library": path,
         "file": str(node.path),
         "line": node.line,
-        "class": node.cls.__name__,
-        "doc": inspect.cleandoc(node.cls.__doc__ or ""),
+        "class": node.cls.__name__ if node.cls is not object else "",
+        "doc": _doc(node),
         "methods": {name: inspect.cleandoc(doc) for name, doc in _methods(node)},
         "flags": _flags(node),
         "arrows": {
@@ -72,6 +72,10 @@ def _methods(node: NodeSpec) -> list[tuple[str, str]]:
 
 def _flags(node: NodeSpec) -> dict[str, Any]:
     """What differs from an ordinary step."""
+    from octo.engine.graph import StepSpec
+
+    if isinstance(node, StepSpec):
+        return _step_flags(node)
     flags: dict[str, Any] = {
         "first": node.first,
         "inactive": not node.active,
@@ -85,11 +89,32 @@ def _flags(node: NodeSpec) -> dict[str, Any]:
     return {name: value for name, value in flags.items() if value}
 
 
+def _step_flags(step: StepSpec) -> dict[str, Any]:
+    flags: dict[str, Any] = {
+        "depends on": list(step.needs),
+        "parallel": step.parallel,
+        "background": step.background,
+        "for each": step.fans_out,
+        "in a process": step.lane == "process",
+        "may fail": step.allow_failure,
+        "entry breakpoint": step.entry_breakpoint,
+        "exit breakpoint": step.exit_breakpoint,
+        "retry": step.retry,
+        "on conflict": step.on_conflict,
+    }
+    return {name: value for name, value in flags.items() if value}
+
+
+def _doc(node: NodeSpec) -> str:
+    return inspect.cleandoc(node.cls.__doc__ or "") if node.cls is not object else ""
+
+
 def _print_node(path: str, node: NodeSpec) -> None:
     import json
 
-    click.echo(f"{node.name}  (class {node.cls.__name__}, {node.path}:{node.line})")
-    doc = inspect.cleandoc(node.cls.__doc__ or "")
+    what = f"class {node.cls.__name__}" if node.cls is not object else node.module
+    click.echo(f"{node.name}  ({what}, {node.path}:{node.line})")
+    doc = _doc(node)
     if doc:
         click.echo("\n" + "\n".join(f"  {line}".rstrip() for line in doc.split("\n")))
     sections: list[tuple[str, list[tuple[str, str]]]] = [

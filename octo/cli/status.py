@@ -13,11 +13,13 @@ from octo.cli.command import command, json_option
 from octo.cli.instance import (
     RUNNING_STATES,
     directory_argument,
+    has_left_out,
     next_commands,
     octo_command,
     open_instance,
 )
 from octo.cli.printing import as_called, duration, moment, print_json, table
+from octo.cli.steps import counts_text, explain_waiting, read_jobs, read_steps, running_names, steps_table
 
 if TYPE_CHECKING:
     from octo.store import ParameterStore, RunOwner
@@ -51,11 +53,15 @@ class Status:
     last_error: dict[str, Any] | None
     breakpoints: dict[str, Any] = field(default_factory=dict)
     nodes: dict[str, dict[str, Any]] = field(default_factory=dict)
+    recipe: str = ""
+    steps: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Of a recipe: status, attempt, start, end, seconds, usage, reason, what it waits for, items by status."""
+    jobs: dict[str, Any] = field(default_factory=dict)
     next: list[str] = field(default_factory=list)
 
 
 def read_status(store: ParameterStore, directory: str) -> Status:
-    """Read the parts of the state that a status shows (never ctx, which may be large)."""
+    """Read the parts of the state that a status shows (of ctx, which may be large, the jobs alone)."""
     owner, parameters = _owner_and_parameters(store)
     if owner is None and parameters.get("step_engine_state") in RUNNING_STATES:
         owner, parameters = _owner_and_parameters(store)  # a run may have begun or ended in between
@@ -63,7 +69,11 @@ def read_status(store: ParameterStore, directory: str) -> Status:
     breakpoints: dict[str, Any] = store.get("breakpoints", default={})
     visits, seconds = engine.get("visits") or {}, engine.get("seconds") or {}
     state = str(parameters.get("step_engine_state") or "INACTIVE")
-    commands = next_commands(directory, parameters, running=owner is not None, seq=store.seq)
+    steps = read_steps(store) if parameters.get("recipe_path") is not None else {}
+    explain_waiting(steps, directory, state="interrupted" if owner is None and state in RUNNING_STATES else state)
+    commands = next_commands(
+        directory, parameters, running=owner is not None, seq=store.seq, left_out=has_left_out(steps)
+    )
     return Status(
         directory=directory,
         state=state,
@@ -86,6 +96,9 @@ def read_status(store: ParameterStore, directory: str) -> Status:
         last_error=parameters.get("last_error") or None,
         breakpoints={node: flags for node, flags in breakpoints.items() if _is_set(flags)},
         nodes={node: {"visits": count, "seconds": seconds.get(node, 0.0)} for node, count in visits.items()},
+        recipe=str(parameters.get("recipe_path") or ("-" if steps else "")),
+        steps=steps,
+        jobs=read_jobs(store) if steps else {},
         next=[each for each in commands if each != octo_command("status", directory)],
     )
 
@@ -113,6 +126,10 @@ def _owner_dict(owner: RunOwner | None) -> dict[str, Any] | None:
 def headline(status: Status) -> str:
     """The state in a few words: `RUNNING at count (EXECUTE)`."""
     state = "interrupted" if status.interrupted else status.state
+    if status.steps:
+        running = running_names(status.steps) if status.owner is not None else []
+        where = ", ".join(running[:4]) + (f" and {len(running) - 4} more" if len(running) > 4 else "") or status.node
+        return f"{state} at {where}" if where and status.state not in ("INACTIVE", "COMPLETE_SUCCESS") else state
     if not status.node or status.state in ("INACTIVE", "COMPLETE_SUCCESS"):
         return state
     return f"{state} at {status.node} ({status.step_state}{_begun(status)})"
@@ -134,7 +151,10 @@ def status_lines(status: Status) -> list[str]:
     if status.pause_reason and status.state == "PAUSED":
         facts.append(("paused", status.pause_reason.replace("SIGINT", "Ctrl-C")))
     if status.last_error:
-        facts.append(("error", error_text(status.last_error)))
+        facts.append(("error", error_text(status.last_error, in_state=not status.steps)))
+    if status.steps:
+        facts.append(("recipe", "standard input" if status.recipe == "-" else status.recipe))
+        facts.append(("steps", f"{len(status.steps):,}: {counts_text(status.steps.values())}"))
     facts.append(("counters", _counters(status)))
     if status.library:
         facts.append(("library", status.library))
@@ -143,18 +163,29 @@ def status_lines(status: Status) -> list[str]:
     for number, (node, flags) in enumerate(status.breakpoints.items()):
         where = " and ".join(place for place in ("entry", "exit") if flags.get(place))
         facts.append(("" if number else "breakpoints", f"{node} ({where})"))
+    for number, (name, job) in enumerate(list(status.jobs.items())[:20]):
+        facts.append(("" if number else "jobs", _job_text(name, job)))
     width = max(len(name) for name, _ in facts)
     lines = [f"{name.ljust(width)}  {text}" for name, text in facts]
     if status.nodes:
         rows = [(node, str(seen["visits"]), duration(seen["seconds"])) for node, seen in status.nodes.items()]
         lines += ["", table(("node", "visits", "time"), rows, right=(1, 2))]
+    if status.steps:
+        lines += ["", *steps_table(status.steps, now=time.time(), runs=status.owner is not None,
+                                   hint="; --json shows all")]
     return lines
 
 
-def error_text(error: dict[str, Any]) -> str:
-    """`ValueError in load (EXECUTE): no such file`."""
-    node, state = error.get("node", "?"), error.get("state", "?")
-    return f"{error.get('type', 'error')} in {node} ({state}): {error.get('message', '')}"
+def _job_text(name: str, job: dict[str, Any]) -> str:
+    start, end = job.get("start"), job.get("end")
+    took = f" after {duration(end - start)}" if start and end else f", since {moment(start)}" if start else ""
+    return f"{name}: {job.get('status', '?')}{took}" + (f" ({job['error']})" if job.get("error") else "")
+
+
+def error_text(error: dict[str, Any], *, in_state: bool = True) -> str:
+    """`ValueError in load (EXECUTE): no such file`; the state says nothing where a step has only one."""
+    state = f" ({error.get('state', '?')})" if in_state else ""
+    return f"{error.get('type', 'error')} in {error.get('node', '?')}{state}: {error.get('message', '')}"
 
 
 def _counters(status: Status) -> str:
@@ -179,7 +210,8 @@ def _full_text(status: Status) -> str:
 def status_command(directory: str, watch: bool, as_json: bool) -> None:
     """Show where an instance is and what to type next.
 
-    State, node, counters, breakpoints, the last error, and each node's visits and time.
+    State, node, counters, breakpoints, the last error, and each node's visits and time. Of a recipe: each step's
+    status, time and usage, why it waits or was not run, and the jobs that steps have started.
     """
     store = open_instance(directory)
     status = read_status(store, directory)
@@ -225,7 +257,8 @@ def _watch_lines(store: ParameterStore, directory: str, status: Status, show: An
 
 
 def _what_changes(status: Status) -> tuple[Any, ...]:
-    return status.owner is None, headline(status), status.run_step_count, status.visit, status.pause_reason
+    waiting = {name: entry.get("status") for name, entry in status.steps.items()}
+    return status.owner is None, headline(status), status.run_step_count, status.visit, status.pause_reason, waiting
 
 
 def _print_change(status: Status) -> None:
