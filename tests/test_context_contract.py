@@ -299,7 +299,7 @@ def test_a_scope_is_the_keys_that_begin_with_it(ctx: Context) -> None:
         (lambda v: v > 0, 1, -1),
         (lambda v: None, 1, None),
     ],
-    ids=repr,
+    ids=lambda value: "callable" if callable(value) and not isinstance(value, type) else repr(value),
 )  # fmt: skip
 def test_a_key_is_checked(ctx: Context, kind: Any, good: Any, bad: Any) -> None:
     ctx.check("k", kind)
