@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from .changes import MISSING, Op
-from .values import Path
+from .values import Path, copied
 
 
 class Touch(NamedTuple):
@@ -25,7 +25,7 @@ def touch(op: Op) -> Touch | None:
     """What a change touches; None for a record, which is nobody's data."""
     if op.get("record"):
         return None
-    return Touch(op["op"], tuple(op["path"]), op.get("wanted", MISSING))
+    return Touch(op["op"], tuple(op["path"]), copied(op["wanted"]) if "wanted" in op else MISSING)
 
 
 def touches(lines: Iterable[dict[str, Any]], calls: Iterable[int]) -> dict[int, list[Touch]]:
@@ -34,6 +34,7 @@ def touches(lines: Iterable[dict[str, Any]], calls: Iterable[int]) -> dict[int, 
     for line in lines:
         if line.get("call") in found:
             found[line["call"]] += [seen for seen in map(touch, line["ops"]) if seen is not None]
+            found[line["call"]] += [Touch("set", tuple(path), wanted) for path, wanted in line.get("defaults", ())]
     return found
 
 

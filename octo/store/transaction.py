@@ -64,7 +64,10 @@ class Transaction:
         if there is MISSING:
             self._make_parents(path)
             self._do({"op": "set", "path": list(path), "value": wanted, "wanted": wanted})
-        elif self.touches is not None and type(there) not in (dict, list):
+        elif self.touches is not None and type(there) in (dict, list):  # it may be large: the record only says so
+            self.flags.setdefault("defaults", []).append([list(path), wanted])
+            self.touches.append(Touch("set", tuple(path), wanted))
+        elif self.touches is not None:
             self._do({"op": "set", "path": list(path), "value": there, "old": there, "wanted": wanted})
 
     def delete(self, path: Path) -> None:
