@@ -52,6 +52,8 @@ class Access:
         self.tracked = tracked
         self.later = later
         self.closed = False
+        self.jobs: Any = None
+        """Where the step may leave work behind: the run's job pool, where there is one."""
         self.checks: Mapping[str, Check] = {}
         """By key of ctx: what a new value must pass."""
 

@@ -139,6 +139,14 @@ class Context(Group):
         """Set when the run is asked to stop: a long body should look at it and return."""
         return self._access.stop
 
+    @property
+    def jobs(self) -> Any:
+        """The run's job pool, for a step that returns and leaves work behind: `ctx.jobs.submit(function, …)`."""
+        if self._access.jobs is None:
+            raise NotAvailable("ctx.jobs is there in a recipe's steps that run in the run's own process (executor: "
+                               "thread); elsewhere nobody would wait for a job")
+        return self._access.jobs
+
     # -- reading ---------------------------------------------------------------------------------
 
     def plain(self, key: str | None = None) -> Any:

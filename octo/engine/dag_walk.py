@@ -181,8 +181,7 @@ class DagWalk(Walk):
             stopping.raises = True
             self.background.start_again()
             self._work_in_this_thread()
-            if not self._holds():
-                self.settle()
+            self.settle()
             self.background.stop()
             self.flush()
         except KeyboardInterrupt:

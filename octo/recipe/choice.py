@@ -118,13 +118,14 @@ def _sort_out(recipe: Recipe, status: Mapping[str, Any], asked: Asked, choice: C
     for step in recipe.steps:
         name, now = step.name, status.get(step.name)
         over = now in OVER
+        is_past = over or now == STOPPED
         if asked.only and name not in asked.only:
-            if over:
+            if is_past:
                 choice.done[name] = "done before"
             else:
                 choice.left_out[name] = "--only names others"
         elif name in asked.skip:
-            if over:
+            if is_past:
                 choice.done[name] = "done before"
             else:
                 choice.left_out[name] = "--skip names it"

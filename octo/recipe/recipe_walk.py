@@ -24,6 +24,7 @@ from .cache import Cache
 from .choice import Asked, Choice
 from .choice import choose as choose_steps
 from .instance import Place, recipe_settings
+from .jobs import RunJobs, cut_off
 from .model import Recipe, Step
 from .names import StepsView
 from .step_work import StepWork, run_hooks
@@ -79,8 +80,9 @@ class RecipeWalk(DagWalk):
         warnings = [] if choice.is_new or choice.finished else [*choice.warnings, *self._changed_code(state)]
         steps = StepsView(file, [step.name for step in self.recipe.steps])
         self._steps = steps
+        self.jobs = RunJobs(file, self.place.directory, lambda: bool(self.frame.stopping.requested))
         for step, spec in zip(self.recipe.steps, self.steps, strict=True):
-            object.__setattr__(spec, "work", StepWork(step, self.around, steps, self._run, self._cache))
+            object.__setattr__(spec, "work", StepWork(step, self.around, steps, self._run, self._cache, self.jobs))
         return Decision(choice.run, choice.finished, not choice.is_new, warnings=warnings)
 
     def choose(self, state: dict[str, Any]) -> Choice:
@@ -165,6 +167,7 @@ class RecipeWalk(DagWalk):
                 self._begin_step(tx, name, {"status": WAITING, "reason": reason, **({"calls": calls} if calls else {})})
             elif isinstance(tx.peek((GROUP, name), MISSING), dict):
                 tx.set((GROUP, name, "reason"), reason)
+        cut_off(tx, self.choice.run)
         known = {step.name for step in self.recipe.steps}
         for name, entry in list(tx.peek((GROUP,), {}).items()):
             if name not in known and not calls_of(entry):
@@ -175,9 +178,17 @@ class RecipeWalk(DagWalk):
         if tx.peek(("engine", "passed", name), MISSING) is not MISSING:
             tx.delete(("engine", "passed", name))
 
+    def walk(self) -> Ending:
+        self.jobs.start_again()
+        return super().walk()
+
     # -- the end -----------------------------------------------------------------------------------
 
+    def settle(self) -> None:
+        self.jobs.settle(self.recipe.jobs_timeout)
+
     def finish(self, ending: Ending) -> Ending:
+        self.jobs.close()
         hooks = {"COMPLETE_SUCCESS": self.recipe.on_success, "COMPLETE_ERROR": self.recipe.on_failure}
         wanted = hooks.get(ending.status)
         if wanted and self.use_hooks:
@@ -194,6 +205,7 @@ class RecipeWalk(DagWalk):
         return ending
 
     def put_away(self) -> None:
+        self.jobs.leave()
         self.around.close()
         super().put_away()
 
@@ -251,7 +263,7 @@ def hand_edits(file: StateFile) -> list[tuple[str, str]]:
     for line in reversed(file.lines()):
         if line.get("who") == "octo":
             break
-        if "ops" in line and not line.get("call"):
+        if "ops" in line and not line.get("call") and not line.get("visit"):  # background steps and jobs have one
             for op in line["ops"]:
                 if op["path"][:1] == ["ctx"]:
                     found.setdefault("/".join(map(str, op["path"][1:])), line["who"])

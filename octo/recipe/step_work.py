@@ -10,6 +10,7 @@ from octo.errors import OctoError, StepFailed
 
 from .bodies import Surroundings, body_of
 from .cache import Cache, cache_entry
+from .jobs import RunJobs, StepJobs
 from .model import Step
 from .names import StepsView, template_names
 from .template import evaluate, has_template, render
@@ -19,11 +20,19 @@ class StepWork(Work):
     """`cache`: where earlier results are; None for a run without."""
 
     def __init__(
-        self, step: Step, around: Surroundings, steps: StepsView, run: Mapping[str, str], cache: Cache | None
+        self,
+        step: Step,
+        around: Surroundings,
+        steps: StepsView,
+        run: Mapping[str, str],
+        cache: Cache | None,
+        jobs: RunJobs | None = None,
     ) -> None:
         self.step, self._around, self._steps, self._run = step, around, steps, run
         self.body = body_of(step, around)
         self._cache = cache if step.cache_key is not None else None
+        self._jobs = jobs
+        self._wanted: dict[str, dict[str, Any]] = {}
         self.looks = step.when is not None or step.for_each is not None or self._cache is not None
         self._hooks = {True: step.on_success, False: step.on_failure}
 
@@ -49,6 +58,16 @@ class StepWork(Work):
     # -- the call ----------------------------------------------------------------------------------
 
     def run(self, call: Call) -> Any:
+        if self._jobs is None:
+            return self._run_body(call)
+        call.ctx._access.jobs = StepJobs(self._jobs, call)
+        try:
+            return self._run_body(call)
+        except BaseException:
+            self._jobs.cancel_of(call.name)
+            raise
+
+    def _run_body(self, call: Call) -> Any:
         names = self.names(call)
         value = self.body.run(call, names, self._timeout(names))
         missing = [key for key in self.step.success.get("ctx_has_keys", ()) if key not in call.ctx]
@@ -74,12 +93,12 @@ class StepWork(Work):
     def cached(self, call: Call) -> Cached | None:
         if self._cache is None:
             return None
-        self._wanted = {**getattr(self, "_wanted", {}), call.name: self._cache_entry(call)}
-        return self._cache.find(self.step.name, self._wanted[call.name])
+        wanted = self._wanted[call.name] = self._cache_entry(call)
+        return self._cache.find(self.step.name, wanted)
 
     def keep(self, call: Call, result: Any, ops: Callable[[], list[dict[str, Any]]]) -> None:
         if self._cache is not None:
-            wanted = getattr(self, "_wanted", {}).pop(call.name, None)
+            wanted = self._wanted.pop(call.name, None)
             if wanted is not None:
                 self._cache.keep(self.step.name, wanted, result, ops())
 

@@ -1,4 +1,4 @@
-"""How steps of a recipe are run: order, conditions, what counts as success, retries, results, what stands in the state."""
+"""How steps of a recipe are run: order, conditions, what is success, retries, results, what stands in the state."""
 
 from __future__ import annotations
 

@@ -1,0 +1,234 @@
+"""Work that a recipe's steps leave behind: the run's one pool of jobs, kept in ctx["jobs"].
+
+    ctx.jobs.submit(function, 1, 2)                                   # as soon as a thread is free
+    ctx.jobs.submit("my_module:poll", params={"url": url}, periodic=True, interval=5)
+
+A periodic job that is given by name comes back when the run goes on, as background steps do. A job has a handle on
+ctx of its own; what it writes is shared live, and nobody undoes it.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import threading
+import time
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+from octo.access import Access
+from octo.context import Context
+from octo.engine.work import Call
+from octo.errors import UsageError
+from octo.executors.jobs import ERROR, LIVE, Job, JobPool, current_job
+from octo.resolve import resolve
+from octo.scriptlet import call as call_body
+from octo.store import MISSING, Author, Transaction, checked, writing_as
+from octo.store.state_file import StateFile
+
+KEY = "jobs"
+RETURNING = ("engine", "jobs")
+"""In the state: the periodic jobs that come back, with what they need."""
+PERIODIC_STOP = 10.0
+"""Seconds that periodic jobs have to end what they are at, when the run ends."""
+
+log = logging.getLogger("octo.engine")
+
+
+class RunJobs:
+    """The jobs of one run. `stopped()` says whether the run is asked to stop."""
+
+    def __init__(self, file: StateFile, instance: Path, stopped: Callable[[], bool]) -> None:
+        self._file, self._instance, self._stopped = file, instance, stopped
+        self._pool = JobPool(record=self._record)
+        self._about: dict[str, dict[str, Any]] = {}
+        self._authors: dict[str, Author] = {}
+        self._handles: dict[str, Access] = {}
+        self._changed = threading.Condition()
+        self._is_silent = False
+
+    # -- what a step asks for ----------------------------------------------------------------------
+
+    def submit(
+        self,
+        author: Author,
+        function: str | Callable[..., Any],
+        args: tuple[Any, ...] = (),
+        *,
+        params: Mapping[str, Any] | None = None,
+        job_id: str | None = None,
+        periodic: bool = False,
+        interval: float | None = None,
+        name: str = "",
+    ) -> Job:
+        if args and params is not None:
+            raise UsageError("a job takes arguments by place or params, not both")
+        target = resolve(function) if isinstance(function, str) else function
+        name = name or getattr(target, "__name__", "job")
+        id = job_id or f"{name}-{secrets.token_hex(4)}"
+        known = self._pool.get(id)
+        if known is not None and known.status in LIVE:
+            raise UsageError(f"a job {id} is {known.status} already: give this one another id, or cancel that one")
+        about: dict[str, Any] = {"step": author.who}
+        if periodic or interval:
+            about["interval"] = interval or 1.0
+        if isinstance(function, str):
+            about["target"] = function
+            if periodic or interval:
+                kept = {"params": params and dict(params), "args": list(args), "visit": author.visit, "name": name}
+                self._keep(id, checked({**about, **kept}, (KEY, id)))
+        who = self._authors[id] = Author(f"{author.who}:{id}", author.visit, 0, self._instance)
+        self._about[id] = about
+
+        def work() -> Any:
+            return self._call(id, who, target, params, list(args) or None)
+
+        return self._pool.submit(work, job_id=id, periodic=periodic, interval=interval, name=name)
+
+    def get(self, id: str) -> Job | None:
+        return self._pool.get(id)
+
+    def jobs(self) -> list[Job]:
+        return self._pool.jobs()
+
+    def cancel_of(self, step: str) -> None:
+        """The attempt of the step has failed: what it has begun ends with it."""
+        for job in self._pool.jobs():
+            if self._about.get(job.id, {}).get("step") == step and job.cancel():
+                self._forget(job.id)
+
+    def cancel(self, id: str) -> bool:
+        """It does not come back either; False where there is none that lives."""
+        job = self._pool.get(id)
+        self._forget(id)
+        return job is not None and job.cancel()
+
+    # -- one call ----------------------------------------------------------------------------------
+
+    def _call(self, id: str, who: Author, target: Callable[..., Any], params: Any, args: list[Any] | None) -> Any:
+        job = current_job()
+        access = Access(self._file, who, job.stop if job else None)
+        with self._changed:
+            if job is not None and job.status not in LIVE:
+                return None
+            self._handles[id] = access
+        try:
+            with writing_as(who):
+                return call_body(target, Context.on(access), params, args)
+        finally:
+            access.closed = True
+            with self._changed:
+                self._handles.pop(id, None)
+                self._changed.notify_all()
+
+    def _record(self, id: str, entry: dict[str, Any]) -> None:
+        if entry["status"] not in LIVE:
+            with self._changed:
+                handle = self._handles.get(id)
+                if handle is not None:
+                    handle.closed = True  # what a cancelled one still does counts for nothing
+            if entry["status"] == ERROR:
+                self._forget(id)
+                log.warning("job %s failed: %s", id, entry.get("error"))
+        if not self._is_silent:
+            author = self._authors[id]
+            with self._file.transaction(author.who, author, later=True) as tx:
+                tx.record(("ctx", KEY, id), {**entry, **self._about[id]})
+
+    # -- those that come back ----------------------------------------------------------------------
+
+    def _keep(self, id: str, kept: dict[str, Any]) -> None:
+        with self._file.transaction("octo", later=True) as tx:
+            tx.set((*RETURNING, id), kept)
+
+    def _forget(self, id: str) -> None:
+        if self._file.look((*RETURNING, id), lambda found: found is not MISSING):
+            with self._file.transaction("octo", later=True) as tx:
+                if tx.peek((*RETURNING, id), MISSING) is not MISSING:
+                    tx.delete((*RETURNING, id))
+
+    def start_again(self) -> None:
+        """The periodic ones that the last part of this run had."""
+        kept = self._file.read(RETURNING)
+        for id, job in kept.items() if isinstance(kept, dict) else ():
+            author = Author(job["step"], job.get("visit", 0), 0, None)
+            try:
+                self.submit(author, job["target"], tuple(job["args"]), params=job["params"], job_id=id, periodic=True,
+                            interval=job["interval"], name=job["name"])
+            except Exception as error:  # its module may be gone
+                log.warning("job %s could not be started again: %s", id, error)
+
+    # -- the end -----------------------------------------------------------------------------------
+
+    def settle(self, timeout: float) -> None:
+        """Wait for the finite ones, as long as nobody asks the run to stop; then cancel them."""
+        give_up = time.monotonic() + timeout
+        while not self._stopped() and time.monotonic() < give_up:
+            if self._pool.wait(min(0.2, max(0.0, give_up - time.monotonic()))):
+                return
+        late = [job.id for job in self._pool.jobs() if not job.periodic and job.cancel()]
+        if late:
+            why = "the run was asked to stop" if self._stopped() else f"not done within {timeout:g} s"
+            log.warning("%s: cancelled, %s", ", ".join(late), why)
+
+    def close(self) -> None:
+        """The run ends: periodic jobs end what they are at, all else is cancelled."""
+        going = [job for job in self._pool.jobs() if job.status in LIVE]
+        for job in going:
+            job.stop.set()
+        give_up = time.monotonic() + PERIODIC_STOP
+        with self._changed:
+            while any(job.id in self._handles for job in going) and time.monotonic() < give_up:
+                self._changed.wait(max(0.0, give_up - time.monotonic()))
+        self._pool.close()
+
+    def leave(self) -> None:
+        """The process ends at once: nothing more is written."""
+        self._is_silent = True
+        with self._changed:
+            for handle in self._handles.values():
+                handle.closed = True
+        self._pool.close()
+
+
+class StepJobs:
+    """`ctx.jobs` of one attempt of a step."""
+
+    def __init__(self, jobs: RunJobs, call: Call) -> None:
+        self._jobs, self._author = jobs, call.author
+
+    def submit(self, function: str | Callable[..., Any], *args: Any, params: Mapping[str, Any] | None = None,
+               job_id: str | None = None, periodic: bool = False, interval: float | None = None,
+               name: str = "") -> Job:
+        """Call `function` in the background: with `args` as they are, else like a step's, with `ctx` and `params`.
+
+        A periodic one is called every `interval` seconds (1) as long as the run lives.
+        """
+        return self._jobs.submit(self._author, function, args, params=params, job_id=job_id, periodic=periodic,
+                                 interval=interval, name=name)
+
+    def get(self, id: str) -> Job | None:
+        """The newest job of that id."""
+        return self._jobs.get(id)
+
+    def jobs(self) -> list[Job]:
+        """All jobs of the run, oldest first."""
+        return self._jobs.jobs()
+
+    def cancel(self, id: str) -> bool:
+        """It counts as cancelled from now on and does not come back; False where there is none that lives."""
+        return self._jobs.cancel(id)
+
+
+def cut_off(tx: Transaction, again: Collection[str]) -> None:
+    """What a run that was killed left in ctx["jobs"]. Jobs of the steps `again` are begun by these once more."""
+    kept = tx.peek(RETURNING, MISSING)
+    for id, job in list(kept.items()) if isinstance(kept, dict) else ():
+        if str(job.get("step", "")).partition("[")[0] in again:
+            tx.delete((*RETURNING, id))
+    kept = tx.peek(RETURNING, MISSING)
+    there = tx.peek(("ctx", KEY), MISSING)
+    for id, entry in list(there.items()) if isinstance(there, dict) else ():
+        if isinstance(entry, dict) and entry.get("status") in LIVE and "start" in entry:
+            tx.record(("ctx", KEY, id), {**tx.get(("ctx", KEY, id)), "status": ERROR, "error": "cut off"})
