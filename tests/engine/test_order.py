@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tests.engine.dag_kit import step
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from octo.engine.dag import Dag, Limits, Unit
 from octo.engine.graph import StepSpec
 from octo.engine.order import Order
+from tests.engine.dag_kit import step
 
 
 @st.composite
