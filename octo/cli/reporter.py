@@ -126,7 +126,8 @@ class Reporter:
         what = "the steps that run have" if self.steps else "this method has"
         self.stopping = f"stops when {what} ended; Ctrl-C again stops at once"
         with suppress(RuntimeError):  # the signal may have come in the middle of a write
-            self.line(2, event.node, self.stopping)
+            what = str(event.data.get("signal", "")).replace("SIGINT", "Ctrl-C") if self.steps else event.node
+            self.line(2, what, self.stopping)
 
     def step_entered(self, event: Event) -> None:
         running = Running(event.node, time.monotonic())

@@ -197,12 +197,16 @@ def _report(
     quiet, as_json = options["quiet"], options["as_json"]
     with _step_output(quiet=quiet, as_json=as_json), make_reporter(quiet=quiet) as reporter:
         subscribers: list[Any] = [reporter]
+        level = logging.getLogger().level
         if debugging():
             from octo.cli.ctx_debug import CtxDebug
 
             logging.getLogger().setLevel(logging.DEBUG)
             subscribers.append(CtxDebug(lambda line: None if quiet else reporter.show(line, 2)))
-        result = run(subscribers)
+        try:
+            result = run(subscribers)
+        finally:
+            logging.getLogger().setLevel(level)
     store = open_instance(directory)
     commands = instance_commands(store, directory)
     message = end_message(result, directory, store)

@@ -96,7 +96,7 @@ def read_status(store: ParameterStore, directory: str) -> Status:
         last_error=parameters.get("last_error") or None,
         breakpoints={node: flags for node, flags in breakpoints.items() if _is_set(flags)},
         nodes={node: {"visits": count, "seconds": seconds.get(node, 0.0)} for node, count in visits.items()},
-        recipe=str(parameters.get("recipe_path") or ("-" if steps else "")),
+        recipe="" if parameters.get("recipe_path") is None else str(parameters["recipe_path"] or "-"),
         steps=steps,
         jobs=read_jobs(store) if steps else {},
         next=[each for each in commands if each != octo_command("status", directory)],
@@ -152,8 +152,9 @@ def status_lines(status: Status) -> list[str]:
         facts.append(("paused", status.pause_reason.replace("SIGINT", "Ctrl-C")))
     if status.last_error:
         facts.append(("error", error_text(status.last_error, in_state=not status.steps)))
-    if status.steps:
+    if status.recipe:
         facts.append(("recipe", "standard input" if status.recipe == "-" else status.recipe))
+    if status.steps:
         facts.append(("steps", f"{len(status.steps):,}: {counts_text(status.steps.values())}"))
     facts.append(("counters", _counters(status)))
     if status.library:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 FEW_STEPS = 40
 _SHOWN = ("status", "attempt", "start", "end", "seconds", "usage", "reason")
+_SAY_NOTHING = ("new run", "not run yet", "runs as long as the run")
 _TELLING = {"FAILED": 0, "RUNNING": 1, "STOPPED": 3, "WAITING": 4, "LEFT_OUT": 5}
 """What is shown first where not all are; the rest by the time that it took."""
 
@@ -193,7 +194,7 @@ def why(entry: Mapping[str, Any]) -> str:
         parts.append(str(entry.get("waits") or ""))
     elif status in ("SKIPPED", "LEFT_OUT", "CACHED", "STOPPED"):
         reason = str(entry.get("reason") or "")
-        parts.append("" if reason == "new run" else reason)
+        parts.append("" if reason in _SAY_NOTHING else reason)
     return _one_line("; ".join(part for part in parts if part))
 
 
