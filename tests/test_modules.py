@@ -46,7 +46,15 @@ def test_a_cycle_is_shown_in_the_message_and_in_the_picture(tmp_path: Path) -> N
     assert len(shown) == 4 and shown[0] == shown[-1] and set(shown) == {"a", "b", "c"}
     assert all(needed in graph.tasks[name] for name, needed in zip(shown, shown[1:], strict=False))
     dot = graph.visualize(tmp_path / "tasks.dot").read_text(encoding="utf-8")
-    assert dot.count("color=red") >= 3
+    assert dot.count("in a cycle") == 3 and dot.count("class=waits") == 4
+
+
+def test_a_cycle_in_a_large_graph_is_drawn_alone(tmp_path: Path) -> None:
+    graph = graph_of(**{f"t{n}": [f"t{m}" for m in range(max(0, n - 40), n)] for n in range(60)})
+    assert graph.get_task_order()[-1] == "t59"
+    graph.add_task("t0", ["t59"])
+    dot = graph.visualize(tmp_path / "tasks.dot").read_text(encoding="utf-8")
+    assert set(re.findall(r"\bt\d+(?= ->)", dot)) == set(graph.find_cycle())
 
 
 def test_a_dependency_that_is_no_task() -> None:

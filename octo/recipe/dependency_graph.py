@@ -7,10 +7,8 @@ from collections.abc import Iterable
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
-from octo.engine.graph import Arrow, Graph, NodeSpec, nearest
+from octo.engine.graph import Arrow, Graph, NodeSpec, StepSpec, nearest
 from octo.errors import UsageError
-
-_IN_A_CYCLE = {"color": "red", "fontcolor": "red"}
 
 
 class DependencyGraph:
@@ -58,19 +56,28 @@ class DependencyGraph:
         return []
 
     def visualize(self, path: str | Path = "graph.png") -> Path:
-        """Draw the tasks into a .png, .svg or .dot file and give its path. The arrows of a cycle are red."""
+        """Draw the tasks into a .png, .svg or .dot file and give its path. Those of a cycle say so.
+
+        Of a graph that is too large to show one, the cycle alone is drawn.
+        """
         from octo.engine.picture import Marks, draw
+        from octo.engine.step_picture import MOST_ARROWS
 
         self._check_names()
         out = Path(path).absolute()
         cycle = self.find_cycle()
-        red = set(zip(cycle, cycle[1:], strict=False))
-        arrows: dict[str, dict[str, Arrow]] = {name: {} for name in self.tasks}
-        for name, needs in self.tasks.items():
-            for need in needs:
-                attrs = _IN_A_CYCLE if (name, need) in red else {}
-                arrows[need][name] = Arrow(name, need, name, attrs=dict(attrs))
-        nodes = {name: NodeSpec(name, "", object, out, arrows=arrows[name]) for name in self.tasks}
+        arrows = [(need, name) for name, needs in self.tasks.items() for need in needs]
+        shown = list(self.tasks)
+        if cycle and len(arrows) > MOST_ARROWS:
+            shown, arrows = cycle[:-1], [(need, name) for name, need in zip(cycle, cycle[1:], strict=False)]
+        leads_to: dict[str, dict[str, Arrow]] = {name: {} for name in shown}
+        for need, name in arrows:
+            leads_to[need][name] = Arrow(name, need, name)
+        nodes: dict[str, NodeSpec] = {}
+        for name in shown:
+            attrs = {"label": name.replace("\\", "\\\\") + "\\nin a cycle"} if name in cycle else {}
+            # without any dependency they stand side by side
+            nodes[name] = StepSpec(name, "", object, out, attrs=attrs, arrows=leads_to[name], parallel=not arrows)
         draw(Graph(out, nodes), Marks(title="dependencies"), out)
         return out
 

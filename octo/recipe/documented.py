@@ -8,7 +8,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from octo.engine.result import RunResult
 from octo.errors import UsageError, quoted
@@ -61,12 +61,12 @@ def recipes_in(folder: Path) -> list[Path]:
     return sorted([*folder.glob("*.yaml"), *folder.glob("*.yml")])
 
 
-def run_recipe(recipe: str | Path, **options: Any) -> RunResult:
+def run_recipe(recipe: str | Path | TextIO, **options: Any) -> RunResult:
     """Run a recipe in its instance, or go on there; options as in `octo.recipe.run.run_recipe`.
 
     What goes wrong in a step is in the result: `.status`, `.error`, `.exit_code`. Mistakes of the recipe are raised.
     """
-    return _run(find_recipe(recipe), **options)
+    return _run(find_recipe(recipe) if isinstance(recipe, (str, Path)) else recipe, **options)
 
 
 class Executor:
@@ -76,7 +76,7 @@ class Executor:
         _check_options(options)
         self.options = options
 
-    def execute(self, recipe_path: str | Path, **options: Any) -> RunResult:
+    def execute(self, recipe_path: str | Path | TextIO, **options: Any) -> RunResult:
         """Run one recipe to its end, or to where it pauses or fails; `options` go before the executor's own."""
         _check_options(options)
         return run_recipe(recipe_path, **{**self.options, **options})

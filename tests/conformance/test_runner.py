@@ -144,6 +144,38 @@ def test_advanced_pipeline(root: Place) -> None:
     assert len(ran) == 4 and (ran[0], ran[3]) == ("SetupScriptlet", "CombinerScriptlet")
 
 
+def test_custom_processor(place: Place) -> None:
+    place.put_printed("demo/custom_processor.py.txt", "scriptlets/custom.py")
+    place.put(
+        "recipes/custom.yaml",
+        "ctx: {input_data: [1, -2, 3]}\n"
+        "steps: [{name: custom, module: scriptlets.custom, function: CustomProcessorScriptlet}]\n",
+    )
+    place.type("orchestrator/runner.py", "--recipe", "recipes/custom.yaml")
+    ctx = place.ctx("custom")
+    assert ctx["processed_data"] == [2, 6] and ctx["custom_processor.completed"] is True
+    result = place.state("custom")["steps"]["custom"]["result"]
+    assert (result["status"], result["records_processed"]) == ("success", 2) and result["execution_time"] >= 0
+
+
+def test_a_users_own_orchestrator_package(place: Place) -> None:
+    """With the package file that the documents print, Octo's modules are found beside the user's."""
+    place.put_printed("demo/package_init.py.txt", "orchestrator/__init__.py")
+    place.put("orchestrator/mine.py", "GREETING = 'from the user'\n")
+    place.put(
+        "scriptlets/both.py",
+        "import orchestrator\n"
+        "from orchestrator.mine import GREETING\n"
+        "from orchestrator.context import Context\n"
+        "from orchestrator.runner.dependency_graph import DependencyGraph\n"
+        "def run(ctx):\n"
+        "    ctx['told'] = [GREETING, orchestrator.__version__, Context.__name__, DependencyGraph.__name__]\n",
+    )
+    place.put("recipes/both.yaml", "steps:\n  - {name: a, module: scriptlets.both}\n")
+    place.type("orchestrator/runner.py", "--recipe", "recipes/both.yaml")
+    assert place.ctx("both")["told"] == ["from the user", "1.2.3", "Context", "DependencyGraph"]
+
+
 def test_validate_tells_every_mistake(root: Place) -> None:
     text = "steps:\n  - {name: a, function: 'no_such:thing'}\n  - {name: b, cmd: x, depnds_on: a}\n"
     root.put("my_recipe.yaml", text)
@@ -160,6 +192,21 @@ def test_second_names(root: Place) -> None:
         "      d.DependencyGraph is dependency_graph.DependencyGraph, runner.load_state is loader.load_state)\n"
     )
     assert told == ["True True True True"]
+
+
+def test_command_lines_of_the_workspace_page(root: Place) -> None:
+    """`--only step1 step2`, `--skip step3`, `--resume-from step4`."""
+    root.put("work.py", "def run(ctx, name):\n    ctx.append('ran', name)\n")
+    steps = [{"name": f"step{n}", "function": "work:run", "params": {"name": f"step{n}"}} for n in (1, 2, 3, 4)]
+    root.put("recipes/r.yaml", yaml.safe_dump({"steps": steps}))
+    root.type("runner.py", "--only", "step1", "step2")
+    assert root.ctx("r")["ran"] == ["step1", "step2"]
+    root.type("runner.py", "--skip", "step3")
+    assert root.ctx("r")["ran"] == ["step1", "step2", "step4"]
+    root.type("runner.py", "--resume-from", "step4")
+    assert root.ctx("r")["ran"] == ["step1", "step2", "step4"] and root.status("r")["step3"] == "LEFT_OUT"
+    root.type("runner.py")  # what was left out is still to do
+    assert root.ctx("r")["ran"] == ["step1", "step2", "step4", "step3"]
 
 
 # -- the pages of runner.py and the demo recipe --------------------------------------------------

@@ -20,13 +20,17 @@ def read(ctx: Any, file: str) -> dict[str, int]:
             try:
                 year, number = int(row["YEAR"]), float(row["SUNACTIVITY"])
             except (KeyError, TypeError, ValueError):
-                raise ValueError(f"{file}:{line}: a year and a number are needed, not {row}") from None
+                raise ValueError(f"{file}:{line}: {_shown(row)} is not a year and a number") from None
             if years and year != years[-1] + 1:
                 raise ValueError(f"{file}:{line}: {year} follows {years[-1]}")
             years.append(year)
             numbers.append(number)
     ctx["years"], ctx["numbers"] = years, numbers
     return {"rows": len(years)}
+
+
+def _shown(row: dict[str, Any]) -> str:
+    return repr(",".join(map(str, row.values())))
 
 
 def smooth(ctx: Any) -> None:
