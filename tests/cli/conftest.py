@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import os
 import subprocess
@@ -88,3 +89,61 @@ def start(checkout: Path, tmp_path: Path) -> Callable[..., subprocess.Popen[str]
         return subprocess.Popen([sys.executable, "-m", "octo", *words], env=environment, **kwargs)
 
     return start_command
+
+
+# -- recipes
+
+BODIES = '''
+import os, time
+def nothing():
+    pass
+def load(ctx, n=3):
+    print("loading")
+    ctx["rows"] = list(range(n))
+def square(ctx, item):
+    return item * item
+def total(ctx):
+    ctx["total"] = sum(ctx["squares"])
+def fail(ctx):
+    if not os.path.exists("fixed"):
+        ctx["half"] = 1
+        raise ValueError("no data")
+def flaky(ctx):
+    with open("tries", "a") as file:
+        file.write("x")
+    if os.path.getsize("tries") < 3:
+        raise OSError("not yet")
+def wait(ctx):
+    open("begun", "w").close()
+    end = time.monotonic() + 30
+    while not os.path.exists("go") and time.monotonic() < end:
+        time.sleep(0.02)
+def watch(ctx):
+    ctx.stop.wait(30)
+'''
+NUMBERS = itertools.count()
+Write = Callable[..., str]
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    """Writes a recipe; `M:` in it is a module with the bodies above, of its own for each test."""
+    module = f"recipe_bodies_{next(NUMBERS)}"
+    (tmp_path / f"{module}.py").write_text(BODIES)
+
+    def write_recipe(*steps: str, name: str = "demo.yaml", top: str = "") -> str:
+        lines = "".join(f"- {{{step}}}\n" for step in steps)
+        (tmp_path / name).write_text(f"{top}steps:\n{lines}".replace("M:", f"{module}:"))
+        return name
+
+    return write_recipe
+
+
+@pytest.fixture
+def chain(write: Write) -> str:
+    return write(
+        "name: load, function: 'M:load'",
+        "name: square, function: 'M:square', params: {item: '{{ item }}'}, "
+        "for_each: ctx.rows, parallel: true, collect: squares",
+        "name: total, function: 'M:total'",
+    )

@@ -203,3 +203,62 @@ def test_watch_on_a_terminal(octo: Any, it: str, start: Any, tmp_path: Path, che
     assert terminal.code == 0 and "RUNNING at" in written and "COMPLETE_SUCCESS" in written
     process.communicate(timeout=20)
     assert process.returncode == 0
+
+
+# --- steps side by side
+
+
+class Emulated:
+    """What stands on a terminal after each piece of output: lines, and where the cursor is."""
+
+    def __init__(self) -> None:
+        self.rows, self.at = [""], 0
+
+    def write(self, text: str) -> None:
+        for part in re.split(r"(\r\n|\n|\r|\x1b\[[0-9;?]*[A-Za-z])", text):
+            if part in ("\r\n", "\n"):
+                self.at += 1
+                if self.at == len(self.rows):
+                    self.rows.append("")
+            elif part == "\x1b[2K":
+                self.rows[self.at] = ""
+            elif re.fullmatch(r"\x1b\[\d+A", part):
+                self.at -= int(part[2:-1])
+            elif part and part[0] not in "\r\x1b":
+                self.rows[self.at] += part
+
+
+def test_a_live_line_for_each_step_that_runs(write: Any, tmp_path: Path, checkout: Path) -> None:
+    (tmp_path / "slow_steps.py").write_text(
+        "import time\n"
+        "def work(ctx, word):\n"
+        "    for n in range(6):\n"
+        "        time.sleep(0.1)\n"
+        "        print(word, end=' ')\n"
+        "        print('says', n)\n"
+    )
+    steps = "".join(f"- {{name: {word}, function: 'slow_steps:work', params: {{word: {word}}}, parallel: true}}\n"
+                    for word in ("left", "right"))
+    (tmp_path / "demo.yaml").write_text("steps:\n" + steps)
+    terminal = Terminal(["run", "demo.yaml"], tmp_path, checkout)
+    written = terminal.read()
+    assert terminal.code == 0
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", written)
+    line = r"[⠀-⣿] (left|right)  running .*\r?\n"
+    assert re.search(line * 2 + "  0 of 2 steps are done", plain)
+    screen = Emulated()
+    screen.write(plain)
+    for word in ("left", "right"):
+        assert [row for row in screen.rows if row.startswith(f"{word} ") and "says" in row] == [
+            f"{word} says {n}" for n in range(6)
+        ]
+        assert sum(f"✓ {word} " in row for row in screen.rows) == 1
+    assert not [row for row in screen.rows if "running" in row or "of 2 steps" in row], "live lines were left"
+
+
+def test_a_thousand_steps_of_a_recipe_are_summed_up(octo: Any, write: Any) -> None:
+    recipe = write(*(f"name: s{n}, function: 'M:nothing', parallel: true" for n in range(200)))
+    out = octo("run", recipe).out
+    told = sum(int(n) for n in re.findall(r"(\d+) more steps? ended", out))
+    assert told > 50 and told + out.count("✓ s") == 200
+    assert "and 160 more: 160 DONE" in out
