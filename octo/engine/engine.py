@@ -24,7 +24,6 @@ from octo.store.author import ENVIRONMENT_NAME
 
 from .ending import Ending, Tally
 from .events import Events, Subscriber
-from .node_walk import NodeWalk
 from .output import RunLog
 from .position import put, setting
 from .result import RunResult
@@ -88,6 +87,7 @@ class Engine:
 
     def _library_walk(self, store: ParameterStore, state: Any) -> Walk:
         from .library import load_library
+        from .node_walk import NodeWalk
 
         library = library_of(state, store.directory, self.instance)
         return NodeWalk(load_library(library, setting(state, "first_step_node", "")), strict=self.strict)

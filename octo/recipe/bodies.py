@@ -9,14 +9,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from octo.context import expose_for_shell
 from octo.engine.unit import replay
 from octo.engine.work import Call
 from octo.errors import BodyFailed, OctoError, StepFailed, UsageError
-from octo.executors.program import run_program
-from octo.executors.workers import Workers
 from octo.resolve import fingerprint, resolve
 from octo.scriptlet import call as call_body
 from octo.scriptlet import params_of
@@ -25,6 +23,9 @@ from octo.store.author import ENVIRONMENT_NAME
 from .model import Step
 from .shell_check import blank_in_cmd
 from .template import has_template, render
+
+if TYPE_CHECKING:
+    from octo.executors.workers import Workers
 
 MOST_IN_ENVIRONMENT = 128 << 10
 """Bytes of one value that a program can be given in its environment (Linux takes no more)."""
@@ -46,6 +47,8 @@ class Surroundings:
         """Started when the first step needs one."""
         with self._lock:
             if not self._workers:
+                from octo.executors.workers import Workers
+
                 self._workers.append(Workers(self.instance, self.path, self.directory))
             return self._workers[0]
 
@@ -146,6 +149,8 @@ class ShellBody:
         return [word if isinstance(word, str) else str(word) for word in render(self.step.args, names)]
 
     def run(self, call: Call, names: dict[str, Any], timeout: float | None) -> Any:
+        from octo.executors.program import run_program
+
         step = self.step
         cwd = os.path.join(self._around.directory, str(render(step.cwd, names) or ""))
         stdin = render(step.stdin_file, names)

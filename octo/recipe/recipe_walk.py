@@ -14,10 +14,9 @@ from octo.engine.graph import Arrow, Graph, StepSpec
 from octo.engine.position import put, setting
 from octo.engine.step_book import GROUP, LEFT_OUT, WAITING
 from octo.engine.walk import Frame
-from octo.executors.workers import cpus
 from octo.store import GLOBAL, MISSING, Transaction
 from octo.store.state_file import StateFile
-from octo.store.undo import undo_calls
+from octo.store.undo import lines_for, undo_calls
 
 from .bodies import Surroundings
 from .cache import Cache
@@ -155,7 +154,7 @@ class RecipeWalk(DagWalk):
         for name in self.choice.undo:
             calls += [*calls_of(tx.peek((GROUP, name), {})), *tx.peek(("engine", "hooks", name), ())]
         if calls:
-            undo_calls(tx, self.file.lines_since(min(calls) - 1), calls, "ctx")
+            undo_calls(tx, lines_for(calls, self.file.lines_since), calls, "ctx")
         for name, reason in self.choice.run.items():
             if name in self.choice.undo:
                 self._begin_step(tx, name, {"status": WAITING, "reason": reason})
@@ -252,8 +251,13 @@ def _limits(recipe: Recipe) -> Limits:
         import psutil
 
         mem = float(psutil.virtual_memory().total)
+    lanes: dict[str, int] = {}
+    if any(step.executor == "process" for step in recipe.steps):
+        from octo.executors.workers import cpus
+
+        lanes["process"] = cpus()
     return Limits(
-        recipe.max_parallel or THREADS, {"process": cpus()}, float(os.cpu_count() or 1) if asks else float("inf"), mem
+        recipe.max_parallel or THREADS, lanes, float(os.cpu_count() or 1) if asks else float("inf"), mem
     )
 
 
