@@ -7,12 +7,13 @@ with a set of the whole. A `setdefault` clashes with a set of its place, and wit
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from octo.store import MISSING, spell
 from octo.store.touched import Touch
+from octo.store.undo import touching
 
 from .dag import Unit
 
@@ -106,12 +107,6 @@ class Clashes:
         self.add(unit, Writes(old.sets - gone, {place: value for place, value in old.defaults.items()
                                                 if place not in gone}, old.merges - gone))
         return list(gone)
-
-
-def touching(path: Sequence[Any], places: Iterable[Place]) -> bool:
-    """Whether a place lies at, inside or around one of `places`."""
-    place = tuple(path)
-    return any(place[: len(other)] == other or other[: len(place)] == place for other in places)
 
 
 def _clash(kind: str, wanted: Any, other: str, value: Any) -> bool:

@@ -13,10 +13,10 @@ from typing import Any
 
 from octo.errors import CtxClash
 from octo.store import GLOBAL, Transaction
-from octo.store.undo import undo_call, undo_calls
+from octo.store.undo import lines_for, touching, undo_call, undo_calls
 
 from .attempt import Attempt
-from .clash import Place, Writes, in_words, touching
+from .clash import Place, Writes, in_words
 from .dag import Unit
 from .failure import describe
 from .retry import Retry
@@ -146,7 +146,7 @@ class Outcome(Attempt):
         calls = walk.calls_of[loser]
         places = walk.clashes.drop(loser, places)
         tx.flags["dropped"] = {"calls": calls, "places": [list(place) for place in places]}
-        undo_calls(tx, self.file.lines_since(min(*calls, self.call) - 1), calls, "ctx",
+        undo_calls(tx, lines_for([*calls, self.call], self.file.lines_since), calls, "ctx",
                    keep=lambda op: not touching(op["path"], places))
 
     # -- not well ----------------------------------------------------------------------------------

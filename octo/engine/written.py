@@ -6,8 +6,7 @@ from collections.abc import Collection, Iterable
 from typing import Any
 
 from octo.store.touched import Touch, touches
-
-from .clash import touching
+from octo.store.undo import touching
 
 Line = dict[str, Any]
 

@@ -5,7 +5,7 @@ Also the end of a transaction that fails in memory: take back its newest changes
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 from octo.errors import InvalidValue
@@ -37,15 +37,16 @@ def undo_calls(tx: Transaction, lines: list[Line], calls: Collection[int], scope
     more is noted in the result, in brackets.
     """
     calls = set(calls)
+    going_whole = calls if keep is None else set()
     going = [
-        (line, op, line.get("call") in calls and not (keep is not None and keep(op)), _undid(line, calls))
+        (line, op, line.get("call") in calls and not (keep is not None and keep(op)), _undid(line, going_whole, calls))
         for line in lines for op in line.get("ops", ()) if _counts(op, scope)
     ]
     places = list(dict.fromkeys(spell(op["path"]) for _, op, mine, _ in going if mine))
     if not places:
         return []
     gone = {id(op) for _, op, mine, undid in going if mine or undid}
-    undone = _undone_before(lines, calls, scope)
+    undone = _undone_before(lines, calls, scope) | _dropped_before(lines, going_whole, scope)
     if _are_apart(lines, gone, undone, scope):
         for _, op, *_ in reversed(going):
             if id(op) in gone:
@@ -76,10 +77,10 @@ def _fenced(line: Line) -> set[int]:
     return set(fence) if isinstance(fence, list) else {fence}
 
 
-def _undid(line: Line, calls: Collection[int]) -> bool:
-    """Whether the record undid calls of these only."""
-    fenced = _fenced(line)
-    return bool(fenced) and fenced <= set(calls)
+def _undid(line: Line, going_whole: set[int], calls: set[int]) -> bool:
+    """Whether the record undid calls of these only, or a part of calls that go as a whole."""
+    fenced, dropped = _fenced(line), set(line["dropped"]["calls"]) if "dropped" in line else set()
+    return bool(fenced) and fenced <= calls or bool(dropped) and dropped <= going_whole
 
 
 def _undone_before(lines: list[Line], calls: set[int], scope: str) -> set[int]:
@@ -99,6 +100,41 @@ def _undone_before(lines: list[Line], calls: set[int], scope: str) -> set[int]:
                     found.update(id(op) for op in earlier["ops"] if _counts(op, scope))
         found.update(id(op) for op in line["ops"] if _counts(op, scope))
     return found
+
+
+def _dropped_before(lines: list[Line], calls: set[int], scope: str) -> set[int]:
+    """Ops of calls other than `calls` in places where they have given way since, and those that took them back.
+
+    The record of it says `dropped`: {calls, places}.
+    """
+    found: set[int] = set()
+    for end, line in enumerate(lines):
+        losers = set(line["dropped"]["calls"]) if "dropped" in line else set()
+        if not losers - calls or min(losers) < lines[0].get("seq", 0):
+            continue
+        places = [tuple(place) for place in line["dropped"]["places"]]
+        for earlier in lines[:end]:
+            if earlier.get("call") in losers:
+                found.update(id(op) for op in earlier["ops"] if _counts(op, scope) and touching(op["path"], places))
+        found.update(id(op) for op in line["ops"] if _counts(op, scope))
+    return found
+
+
+def touching(path: Sequence[Any], places: Iterable[tuple[Any, ...]]) -> bool:
+    """Whether a place lies at, inside or around one of `places`."""
+    place = tuple(path)
+    return any(place[: len(other)] == other or other[: len(place)] == place for other in places)
+
+
+def lines_for(calls: Collection[int], lines_since: Callable[[int], list[Line]]) -> list[Line]:
+    """The lines that `undo_calls` needs for `calls`: since they began, and since what gave way to them did."""
+    first = min(calls)
+    while True:
+        lines = lines_since(first - 1)
+        earlier = min((call for line in lines if "dropped" in line for call in line["dropped"]["calls"]), default=first)
+        if earlier >= first:
+            return lines
+        first = earlier
 
 
 def _inside(op: Op, scope: str) -> bool:

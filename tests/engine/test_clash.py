@@ -10,7 +10,10 @@ from typing import Any
 
 import pytest
 
+from octo.context import Context
+from octo.engine.dag import Limits
 from octo.store.author import ENVIRONMENT_NAME
+from octo.store.undo import lines_for, undo_calls
 from tests.engine.dag_kit import Plan, Signs, step
 from tests.engine.kit import CHECKOUT
 
@@ -301,3 +304,53 @@ def test_after_a_failure_what_will_never_run_orders_nothing(tmp_path: Path) -> N
     result = plan.run(keep_going=True)
     assert result.status == "COMPLETE_ERROR"
     assert "CtxClash" in {plan.entry(name)["error"]["type"] for name in ("p", "last") if plan.status[name] == "FAILED"}
+
+
+@pytest.mark.parametrize("undone", ["a", "b", "ab", "ba"])
+@pytest.mark.parametrize("rule", ["first", "last"])
+@pytest.mark.parametrize("case", ["lists", "dicts", "numbers"])
+def test_what_gave_way_is_undone_with_its_step(tmp_path: Path, case: str, rule: str, undone: str) -> None:
+    """Steps that are undone later (`--resume-from`) leave nothing behind, however their conflict went."""
+    start: dict[str, Any] = {"rows": [0, 1, 2, 3], "d": {"old": 0}, "n": 3}
+    one, other = {
+        "lists": (lambda ctx: ctx.append("rows", "a"), lambda ctx: ctx.__setitem__("rows", [0, "b", 2, 3, "b"])),
+        "dicts": (inside("k", "a"), set_to({"new": "b"}, "d")),
+        "numbers": (lambda ctx: ctx.increment("n", 10), set_to(100, "n")),
+    }[case]
+    plan = Plan(tmp_path, step("a", lambda call: one(call.ctx), p=True, on_conflict=rule),
+                step("b", lambda call: other(call.ctx), p=True, on_conflict=rule))
+    plan.store.set("ctx", start)
+    assert plan.run(limits=Limits(steps=1)).status == "COMPLETE_SUCCESS"
+    alone = {}
+    for name, change in (("a", one), ("b", other)):
+        ctx = Context(start)
+        change(ctx)
+        alone[name] = ctx.plain()
+    winner, loser = ("a", "b") if rule == "first" else ("b", "a")
+    assert plan.ctx == alone[winner]
+    for names in undone:
+        undo(plan, names)
+    expected = start if winner in undone else alone[winner]
+    assert plan.ctx == expected, (loser, undone)
+    undo_all = [name for name in "ab" if name not in undone]
+    for name in undo_all:
+        undo(plan, name)
+    assert plan.ctx == start
+
+
+def test_both_undone_at_once(tmp_path: Path) -> None:
+    start = {"rows": [0, 1, 2, 3]}
+    plan = Plan(tmp_path, step("a", lambda call: call.ctx.append("rows", "a"), p=True, on_conflict="first"),
+                step("b", lambda call: call.ctx.set("rows", ["b"]), p=True, on_conflict="first"))
+    plan.store.set("ctx", start)
+    assert plan.run(limits=Limits(steps=1)).status == "COMPLETE_SUCCESS"
+    undo(plan, "a", "b")
+    assert plan.ctx == start
+
+
+def undo(plan: Plan, *names: str) -> None:
+    calls = [call for name in names for call in plan.entry(name)["calls"]]
+    file = plan.store._state_file
+    with file.transaction("octo") as tx:
+        undo_calls(tx, lines_for(calls, file.lines_since), calls, "ctx")
+        tx.flags["fence"] = calls
