@@ -35,6 +35,9 @@ class Monitor:
     """Gives figures when asked. `cpu_percent` and energy are of the time since it was asked before (or made)."""
 
     def __init__(self, country: str = "") -> None:
+        import psutil
+
+        psutil.cpu_percent()  # from here on it counts
         self._country = country
         self._energy: Any = None
         self._kwh = 0.0

@@ -144,17 +144,17 @@ def test_advanced_pipeline(root: Place) -> None:
     assert len(ran) == 4 and (ran[0], ran[3]) == ("SetupScriptlet", "CombinerScriptlet")
 
 
-def test_custom_processor(place: Place) -> None:
-    place.put_printed("demo/custom_processor.py.txt", "scriptlets/custom.py")
-    place.put(
+def test_custom_processor(root: Place) -> None:
+    root.put_printed("demo/custom_processor.py.txt", "scriptlets/custom.py")
+    root.put(
         "recipes/custom.yaml",
         "ctx: {input_data: [1, -2, 3]}\n"
         "steps: [{name: custom, module: scriptlets.custom, function: CustomProcessorScriptlet}]\n",
     )
-    place.type("orchestrator/runner.py", "--recipe", "recipes/custom.yaml")
-    ctx = place.ctx("custom")
+    root.type("orchestrator/runner.py", "--recipe", "recipes/custom.yaml")
+    ctx = root.ctx("custom")
     assert ctx["processed_data"] == [2, 6] and ctx["custom_processor.completed"] is True
-    result = place.state("custom")["steps"]["custom"]["result"]
+    result = root.state("custom")["steps"]["custom"]["result"]
     assert (result["status"], result["records_processed"]) == ("success", 2) and result["execution_time"] >= 0
 
 
@@ -194,6 +194,7 @@ def test_second_names(root: Place) -> None:
     assert told == ["True True True True"]
 
 
+@pytest.mark.slow
 def test_command_lines_of_the_workspace_page(root: Place) -> None:
     """`--only step1 step2`, `--skip step3`, `--resume-from step4`."""
     root.put("work.py", "def run(ctx, name):\n    ctx.append('ran', name)\n")
@@ -312,6 +313,7 @@ def test_which_recipe(root: Place) -> None:
     assert not list(root.directory.glob("*.octo"))
 
 
+@pytest.mark.slow
 def test_exit_codes(root: Place) -> None:
     root.put("work.py", "import os\ndef run(ctx):\n    assert not os.path.exists('bad'), 'it is bad'\n")
     root.put("recipes/r.yaml", "steps:\n  - {name: a, function: 'work:run'}\n  - {name: b, function: 'work:run'}\n")
@@ -330,6 +332,7 @@ def test_exit_codes(root: Place) -> None:
     root.type("runner.py")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not COMMANDS, reason="signals")
 def test_interrupted(root: Place) -> None:
     root.put("work.py", "import time\ndef run(ctx):\n    open('began', 'w').close()\n    time.sleep(1)\n")
