@@ -13,7 +13,7 @@ from octo.engine.ending import Ending
 from octo.engine.graph import Arrow, Graph, StepSpec
 from octo.engine.position import put, setting
 from octo.engine.step_book import GROUP, LEFT_OUT, WAITING
-from octo.engine.walk import Frame
+from octo.engine.walk import ENGINE, Frame
 from octo.store import GLOBAL, MISSING, Transaction
 from octo.store.state_file import StateFile
 from octo.store.undo import lines_for, undo_calls
@@ -133,6 +133,10 @@ class RecipeWalk(DagWalk):
             self._go_on(tx)
         for name, reason in choice.left_out.items():
             tx.set((GROUP, name), {"status": LEFT_OUT, "reason": reason})
+        if choice.is_new:
+            self._set_values(tx)
+
+    def _set_values(self, tx: Transaction) -> None:
         for key, value in self._values.items():
             tx.set(("ctx", key), value)
 
@@ -155,6 +159,7 @@ class RecipeWalk(DagWalk):
             calls += [*calls_of(tx.peek((GROUP, name), {})), *tx.peek(("engine", "hooks", name), ())]
         if calls:
             undo_calls(tx, lines_for(calls, self.file.lines_since), calls, "ctx")
+            tx.flags["fence"] = [*tx.flags.get("fence", []), *calls]  # a later undo leaves both out, them and this one
         for name, reason in self.choice.run.items():
             if name in self.choice.undo:
                 self._begin_step(tx, name, {"status": WAITING, "reason": reason})
@@ -178,6 +183,9 @@ class RecipeWalk(DagWalk):
             tx.delete(("engine", "passed", name))
 
     def walk(self) -> Ending:
+        if not self.choice.is_new:  # a record of its own: the first one may undo steps, and does nothing else in ctx
+            with self.file.transaction(ENGINE, later=True) as tx:
+                self._set_values(tx)
         self.jobs.start_again()
         return super().walk()
 
