@@ -199,6 +199,24 @@ def test_steps_come_as_dicts_in_their_order(recipe: Path) -> None:
     ]
 
 
+def test_defaults_are_filled_in_as_a_run_fills_them_in() -> None:
+    parser = RecipeParser()
+    made = {
+        "defaults": {"module": "math", "params": {"x": 4}, "cwd": "there", "timeout": 3, "requires_process": True},
+        "steps": [
+            {"name": "a", "function": "sqrt"},
+            {"name": "b", "function": "sqrt", "args": [9], "executor": "thread", "timeout": 1},
+            {"name": "c", "cmd": "echo"},
+        ],
+    }
+    a, b, c = parser.parse_steps(made)
+    assert (a["module"], a["params"], a["timeout"], a["requires_process"]) == ("math", {"x": 4}, 3, True)
+    assert "cwd" not in a and "params" not in b and "requires_process" not in b
+    assert (b["args"], b["executor"], b["timeout"]) == ([9], "thread", 1)
+    assert c["cwd"] == "there" and "module" not in c and "params" not in c
+    assert parser.validate({"steps": [b, c]})  # what comes out says the same without the defaults
+
+
 def test_mistakes_have_the_lines_of_the_file_also_after_a_change(recipe: Path) -> None:
     parser = RecipeParser()
     loaded = parser.load(recipe)

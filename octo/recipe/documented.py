@@ -16,10 +16,12 @@ from octo.shared_names import modules_directory
 from octo.store import checked
 
 from .check import check_tree
+from .fields import PYTHON
 from .model import Recipe
 from .nodes import Map, Seq, Source, plain
 from .reader import read, read_source
 from .run import run_recipe as _run
+from .step_values import FIELDS, SAME
 
 ROOT = "orchestrator"
 FOLDER = "recipes"
@@ -120,8 +122,8 @@ class RecipeParser:
         written = {step["name"]: step for step in plain(recipe_dict["steps"])}
         steps = []
         for step in recipe.steps:
-            defaults = {key: value for key, value in step.written.items() if key in recipe.defaults}
             own = {key: value for key, value in written[step.name].items() if key != "after"}
+            defaults = _defaults_for(own, step.kind, recipe.defaults)
             steps.append({**defaults, **own, "type": step.kind, "depends_on": list(step.depends_on)})
         return steps
 
@@ -130,6 +132,21 @@ class RecipeParser:
         source = self._source if is_loaded else Source("", None, Path("recipe"))
         root = _with_lines(checked(recipe_dict), self._root if is_loaded else None, 1)
         return check_tree(root, source, imports=imports)
+
+
+def _defaults_for(own: Mapping[str, Any], kind: str, defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """The recipe's defaults that hold for a step: those of its kind for which it says nothing itself."""
+    taken = set(own)
+    for same in SAME:
+        if taken & same:
+            taken |= same
+    found = {}
+    for name, value in defaults.items():
+        field = FIELDS.get(name)
+        fits = field is not None and (field.on in ("all", kind) or (name == "args" and kind == PYTHON))
+        if fits and name not in taken:
+            found[name] = plain(value)
+    return found
 
 
 def _with_lines(value: Any, read: Any, line: int) -> Any:
