@@ -155,7 +155,9 @@ def status_lines(status: Status) -> list[str]:
     if status.recipe:
         facts.append(("recipe", "standard input" if status.recipe == "-" else status.recipe))
     if status.steps:
-        facts.append(("steps", f"{len(status.steps):,}: {counts_text(status.steps.values())}"))
+        counts = counts_text(status.steps.values())
+        counts = counts if status.owner is not None else counts.replace("RUNNING", "cut off")
+        facts.append(("steps", f"{len(status.steps):,}: {counts}"))
     facts.append(("counters", _counters(status)))
     if status.library:
         facts.append(("library", status.library))
@@ -263,7 +265,8 @@ def _what_changes(status: Status) -> tuple[Any, ...]:
 
 
 def _print_change(status: Status) -> None:
-    click.echo(f"{moment(time.time())}  {headline(status)}  count {status.run_step_count}")
+    how_far = counts_text(status.steps.values()) if status.steps else f"count {status.run_step_count}"
+    click.echo(f"{moment(time.time())}  {headline(status)}  {how_far}")
     sys.stdout.flush()
 
 

@@ -287,6 +287,32 @@ def test_ctrl_c_and_a_resume(octo: Any, write: Any, start: Any, tmp_path: Path) 
     assert "done: 1 step in" in result.out and "loading" in result.out
 
 
+def test_a_second_ctrl_c_stops_at_once(octo: Any, write: Any, start: Any, tmp_path: Path) -> None:
+    recipe = write("name: wait, function: 'M:wait'", "name: last, function: 'M:load'")
+    process = start("run", recipe)
+    until((tmp_path / "begun").exists)
+    process.send_signal(signal.SIGINT)
+    until(lambda: "stopping" in "".join(path.read_text() for path in (tmp_path / "demo.octo/Logs").glob("*.log")))
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 130 and "octo: paused at wait: Ctrl-C, at once" in err
+    assert "cut off" in octo("status", "demo.octo").out
+    (tmp_path / "go").touch()
+    assert "done: 2 steps in" in octo("run", recipe).out
+
+
+def test_watching_a_run_of_another_process(octo: Any, write: Any, start: Any, tmp_path: Path) -> None:
+    process = start("run", write("name: load, function: 'M:load'", "name: wait, function: 'M:wait'"))
+    until((tmp_path / "begun").exists)
+    watcher = start("status", "demo.octo", "--watch")
+    first = watcher.stdout.readline()
+    assert "RUNNING at wait  1 DONE, 1 RUNNING" in first
+    (tmp_path / "go").touch()
+    out, _ = watcher.communicate(timeout=30)
+    assert process.wait(timeout=30) == 0 and "COMPLETE_SUCCESS  2 DONE" in out
+    process.communicate()
+
+
 def test_a_recipe_from_standard_input(chain: str, start: Any, tmp_path: Path) -> None:
     text = (tmp_path / chain).read_text()
     process = start("run", "-", stdin=subprocess.PIPE)
