@@ -183,6 +183,8 @@ def _usage_message(error: click.ClickException) -> tuple[str, list[str]]:
     param = getattr(error, "param", None)
     if isinstance(error, click.MissingParameter) and param is not None and param.name == "directory":
         message = "which instance? Give its directory"
+        if param.metavar == "DIR|RECIPE":
+            message += ", or the file of a recipe"
         if Path(".octo_step_engine_parameters.json").exists():
             hints.insert(0, f"{ctx.command_path} .")
     return message, hints
