@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from octo.engine.events import Event
 
 PICTURE = Path("Assets") / "graph.png"
+MANY_NODES = 150
+"""From so many on a drawing takes seconds: the end of a run does not wait for the last one."""
 log = logging.getLogger("octo.engine")
 
 
@@ -137,6 +139,8 @@ class GraphPicture:
     # --- the thread
 
     def _keep_fresh(self) -> None:
+        if self._is_large():  # a short run gets one picture, of its end
+            self._wake.wait(self._interval)
         while True:
             last = self._ended
             if last and self._is_over and self._is_plan:
@@ -146,7 +150,7 @@ class GraphPicture:
                 self._news = False
             started = time.monotonic()
             if picture is not None:
-                self._draw(picture)
+                self._draw(picture, last)
             if last:
                 return
             # A picture that takes long to draw is drawn less often: the run needs the processor more.
@@ -167,12 +171,30 @@ class GraphPicture:
         with self._lock:
             self.marks.steps, self.marks.breakpoints = kept.steps, kept.breakpoints
 
-    def _draw(self, picture: dict[str, Any]) -> None:
+    def _is_large(self) -> bool:
+        return self._graph is not None and len(self._graph.nodes) > MANY_NODES
+
+    def _draw(self, picture: dict[str, Any], last: bool) -> None:
+        error = ""
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            error = DrawingProcess(picture, self._path).finish(self._last_wait)
+            drawing = DrawingProcess(picture, self._path)
+            if not self._is_large():
+                error = drawing.finish(self._last_wait)
+            elif last:
+                drawing.leave()
+            else:
+                error = self._wait_or_drop(drawing)
         except Exception as problem:  # whatever it is, the run goes on
             error = f"{type(problem).__name__}: {problem}"
         if error and not self._warned:
             self._warned = True
             log.warning("%s could not be drawn: %s", self._path, error)
+
+    def _wait_or_drop(self, drawing: DrawingProcess) -> str:
+        """Wait for a drawing, unless the run ends meanwhile: then the last one is all that matters."""
+        while not drawing.has_ended():
+            if self._wake.wait(0.05) and self._ended:
+                drawing.stop()
+                return ""
+        return drawing.finish(self._last_wait)

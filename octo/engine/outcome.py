@@ -106,8 +106,8 @@ class Outcome(Attempt):
         walk = self.walk
         touched = self.file.touched_by(self.call)
         writes = Writes.of([*self.kept, *touched])
-        for other, places in walk.clashes.with_others(self.unit, writes).items():
-            if walk.is_ordered(other, self.unit):
+        for other, places in walk.beside.clashes.with_others(self.unit, writes).items():
+            if walk.beside.is_ordered(other, self.unit):
                 continue
             theirs = walk.dag.spec(other)
             rule = self.spec.on_conflict if self.spec.on_conflict == theirs.on_conflict else ""
@@ -118,8 +118,7 @@ class Outcome(Attempt):
                     f"{', '.join(map(in_words, places))} in ctx; let one depend on the other, or say "
                     "on_conflict: first or last")
             losers.append((max(self.unit, other) if rule == "first" else min(self.unit, other), places))
-        walk.clashes.add(self.unit, writes)
-        walk.calls_of[self.unit] = [*self.calls, self.call]
+        walk.beside.add(self.unit, writes, [*self.calls, self.call])
         return None
 
     def commit(self, losers: list[tuple[Unit, list[Place]]]) -> None:
@@ -142,9 +141,9 @@ class Outcome(Attempt):
 
     def _drop(self, tx: Transaction, loser: Unit, places: list[Place]) -> None:
         """What the loser changed at the places that both changed is undone."""
-        walk = self.walk
-        calls = walk.calls_of[loser]
-        places = walk.clashes.drop(loser, places)
+        beside = self.walk.beside
+        calls = beside.calls[loser]
+        places = beside.clashes.drop(loser, places)
         tx.flags["dropped"] = {"calls": calls, "places": [list(place) for place in places]}
         undo_calls(tx, lines_for([*calls, self.call], self.file.lines_since), calls, "ctx",
                    keep=lambda op: not touching(op["path"], places))
@@ -208,8 +207,7 @@ class Outcome(Attempt):
                 if status == FAILED and not spec.allow_failure and not walk.error:
                     tx.set((GLOBAL, "last_error"), described)
             if status == FAILED and self.kept and spec.parallel:
-                walk.clashes.add(self.unit, Writes.of(self.kept))
-                walk.calls_of[self.unit] = self.calls
+                walk.beside.add(self.unit, Writes.of(self.kept), self.calls)
         return described
 
     # -- without a call ----------------------------------------------------------------------------

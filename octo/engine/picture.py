@@ -11,6 +11,8 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -177,25 +179,27 @@ class DrawingProcess:
     """One child process that draws one picture and ends. It has its own session: a Ctrl-C is not for it."""
 
     def __init__(self, picture: dict[str, Any], out: Path) -> None:
-        order = {"picture": picture, "out": str(out), "format": out.suffix[1:].lower()}
-        self._order = json.dumps(order, default=str)
-        self._process = subprocess.Popen(
-            [sys.executable, str(Path(__file__).with_name("render.py"))],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            cwd=out.parent,
-            start_new_session=True,
-            creationflags=getattr(subprocess, "BELOW_NORMAL_PRIORITY_CLASS", 0),
-            text=True,
-            encoding="utf-8",
-            errors="replace",
-        )
+        order = {"picture": picture, "out": str(out), "format": out.suffix[1:].lower(), "time": time.time_ns()}
+        with tempfile.TemporaryFile() as ordered:  # no pipe: it is handed over whole, whatever becomes of us
+            ordered.write(json.dumps(order, default=str).encode())
+            ordered.seek(0)
+            self._process = subprocess.Popen(
+                [sys.executable, str(Path(__file__).with_name("render.py"))],
+                stdin=ordered,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                cwd=out.parent,
+                start_new_session=True,
+                creationflags=getattr(subprocess, "BELOW_NORMAL_PRIORITY_CLASS", 0),
+                text=True,
+                encoding="utf-8",
+                errors="replace",
+            )
 
     def finish(self, timeout: float) -> str:
         """Wait for the end, at most `timeout` seconds; what went wrong, or nothing. Not twice."""
         try:
-            _, errors = self._process.communicate(self._order, timeout)
+            _, errors = self._process.communicate(timeout=timeout)
         except subprocess.TimeoutExpired:
             self.stop()
             return f"it took longer than {timeout:g} s"
@@ -203,6 +207,15 @@ class DrawingProcess:
             return ""
         lines = [line for line in errors.splitlines() if line.strip()]
         return lines[-1].strip() if lines else f"the drawing process ended with {self._process.returncode}"
+
+    def has_ended(self) -> bool:
+        return self._process.poll() is not None
+
+    def leave(self) -> None:
+        """Let it draw on by itself, also when this process has ended."""
+        if self._process.stderr is not None:
+            self._process.stderr.close()
+        self._process.returncode = 0  # nobody waits for it any more
 
     def stop(self) -> None:
         """End it if it still runs."""

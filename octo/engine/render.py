@@ -69,16 +69,24 @@ def main() -> None:
     from octo.engine.dot import dot_source
 
     data = render(dot_source(order["picture"]), order["format"])
-    write_whole(Path(order["out"]), data)
+    write_whole(Path(order["out"]), data, order["time"])
 
 
-def write_whole(out: Path, data: bytes) -> None:
-    """Write under a temporary name and rename. Raises OSError, and leaves nothing then."""
+def write_whole(out: Path, data: bytes, described: int = 0) -> None:
+    """Write under a temporary name and rename. Raises OSError, and leaves nothing then.
+
+    `described` is when the picture was described (ns since 1970): one that is newer is not replaced, as a drawing
+    may come late. The file gets that time.
+    """
+    if described and out.exists() and out.stat().st_mtime_ns > described:
+        return
     handle, name = tempfile.mkstemp(dir=out.parent, prefix=f".{out.name}.")
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
         os.chmod(name, 0o666 & ~_umask())
+        if described:
+            os.utime(name, ns=(described, described))
         os.replace(name, out)
     except BaseException:
         os.unlink(name)

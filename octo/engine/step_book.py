@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from octo.store import GLOBAL, MISSING, Transaction, checked, dumps
@@ -38,6 +39,17 @@ def entry_of(tx: Transaction, step: str, index: int = -1) -> dict[str, Any]:
     """A copy of what stands there, without the items of a step."""
     there = tx.peek(place_of(step, index), MISSING)
     return {key: value for key, value in there.items() if key != "items"} if isinstance(there, dict) else {}
+
+
+def entries(steps: Any, names: Sequence[str]) -> Iterator[tuple[int, int, dict[str, Any]]]:
+    """What stands in the group `steps`: the step's position in `names`, the item's number (-1: its own), the entry."""
+    for position, name in enumerate(names):
+        entry = steps.get(name) if isinstance(steps, dict) else None
+        if isinstance(entry, dict):
+            yield position, -1, entry
+            items = entry.get("items")
+            for key, item in items.items() if isinstance(items, dict) else ():
+                yield position, int(key), item
 
 
 def write(tx: Transaction, step: str, index: int, entry: dict[str, Any], *, fans_out: bool = False) -> None:

@@ -196,7 +196,7 @@ def _refuse_changes(
     recipe: Recipe, before: Recipe | None, status: Mapping[str, Any], asked: Asked, choice: Choice
 ) -> None:
     """A finished step that stays as it is must be the one that ran."""
-    if before is None or asked.accept_changes:
+    if before is None or before is recipe or asked.accept_changes:
         return
     now = {step.name: step for step in recipe.steps}
     found: list[str] = []

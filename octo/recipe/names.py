@@ -38,7 +38,7 @@ class StepsView(Mapping[str, StepView]):
     """All steps of the run, read anew each time."""
 
     def __init__(self, file: StateFile, names: list[str]) -> None:
-        self._file, self._names = file, names
+        self._file, self._names = file, dict.fromkeys(names)
 
     def __getitem__(self, name: str) -> StepView:
         if name not in self._names:

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from octo.engine.dag import Limits
-from octo.engine.dag_walk import DagWalk, Decision
+from octo.engine.dag_start import Decision
+from octo.engine.dag_walk import DagWalk
 from octo.engine.ending import Ending
 from octo.engine.graph import Arrow, Graph, StepSpec
 from octo.engine.position import put, setting
@@ -106,12 +107,12 @@ class RecipeWalk(DagWalk):
 
     def _changed_code(self, state: dict[str, Any]) -> list[str]:
         entries = state.get(GROUP, {})
+        steps = {step.name: step for step in self.recipe.steps}
         found = []
         for name in self.choice.done:
             was = entries.get(name, {}).get("fingerprint")
-            if was and name in self.graph.nodes:
-                step = next(step for step in self.recipe.steps if step.name == name)
-                now = StepWork(step, self.around, StepsView(self.file, []), self._run, None).fingerprint()
+            if was and name in steps:
+                now = StepWork(steps[name], self.around, StepsView(self.file, []), self._run, None).fingerprint()
                 if now and now != was:
                     found.append(f"the code of {name} has changed since it ran; it is not run again")
         return found

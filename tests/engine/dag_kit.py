@@ -9,7 +9,8 @@ from typing import Any
 
 from octo.engine import Event, RunResult
 from octo.engine.dag import Limits
-from octo.engine.dag_walk import DagWalk, Decision
+from octo.engine.dag_start import Decision
+from octo.engine.dag_walk import DagWalk
 from octo.engine.engine import Engine
 from octo.engine.graph import Graph, StepSpec
 from octo.engine.step_book import ENDED_WELL, GROUP, LEFT_OUT

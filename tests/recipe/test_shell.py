@@ -221,7 +221,8 @@ def test_exit_codes(project: Project) -> None:
 
 
 def test_usage_is_that_of_the_program(project: Project) -> None:
-    project.recipe("steps:\n  - {name: a, cmd: python, args: [-c, 'import time; x = bytearray(50_000_000); time.sleep(0.3)']}\n")
+    code = "import time; x = bytearray(50_000_000); time.sleep(0.3)"
+    project.recipe(f"steps:\n  - {{name: a, cmd: python, args: [-c, '{code}']}}\n")
     project.run()
     usage = project.steps["a"]["usage"]
     assert usage["rss"] > 45_000_000 and usage["cpu"] > 0 and not usage.get("shared")

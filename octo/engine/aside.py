@@ -1,0 +1,60 @@
+"""What is done beside the steps of a plan, such as their hooks: a call of its own, whose failure is a warning."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from octo.access import Access
+from octo.store import Author, writing_as
+from octo.store.undo import undo_call
+
+from .attempt import Attempt
+from .dag import Unit
+from .walk import ENGINE
+from .work import Call
+
+if TYPE_CHECKING:
+    from .dag_walk import DagWalk
+
+log = logging.getLogger("octo.engine")
+
+
+def aside(walk: DagWalk, who: str, function: Callable[[Call], Any], run: Attempt | None = None) -> None:
+    """Do something beside the steps, as a call of its own. A failure is undone, and a warning."""
+    with walk.lock, walk.file.transaction(ENGINE, later=True) as tx:
+        walk.write_pending(tx)
+        tx.flags["begin"] = True
+        call = walk.file.journal.seq + 1
+    author = Author(who, walk.visit if run is None else run.visit, call, walk.frame.instance)
+    of_step = run is not None
+    run = run or Attempt(walk, Unit(0), walk.steps[0], walk.visit)
+    access = run.access = Access(walk.file, author, run.stop)
+    problem: BaseException | None = None
+    try:
+        with writing_as(author):
+            function(run.new_call(access, author))
+    except BaseException as error:  # SystemExit too
+        if isinstance(error, KeyboardInterrupt) and threading.current_thread() is threading.main_thread():
+            raise
+        problem = error
+    finally:
+        access.closed = True
+    with walk.lock:
+        if walk.at_once:  # the next run undoes it
+            return
+        _end(walk, call, run.spec.name if of_step else "", problem)
+    if problem is not None:
+        log.warning("%s failed: %s: %s", who, type(problem).__name__, problem)
+
+
+def _end(walk: DagWalk, call: int, step: str, problem: BaseException | None) -> None:
+    with walk.file.transaction(ENGINE, later=True) as tx:
+        tx.flags["end"] = call
+        if problem is not None:
+            undo_call(tx, walk.file.lines_since(call - 1), call, "ctx")
+            tx.flags["fence"] = call
+        elif step:  # undone with the step, if ever that is
+            tx.append(("engine", "hooks", step), [call])
