@@ -24,10 +24,13 @@ log = logging.getLogger("octo.engine")
 
 def aside(walk: DagWalk, who: str, function: Callable[[Call], Any], run: Attempt | None = None) -> None:
     """Do something beside the steps, as a call of its own. A failure is undone, and a warning."""
-    with walk.lock, walk.file.transaction(ENGINE, later=True) as tx:
-        walk.write_pending(tx)
-        tx.flags["begin"] = True
-        call = walk.file.journal.seq + 1
+    with walk.lock:
+        if walk.at_once:
+            return
+        with walk.file.transaction(ENGINE, later=True) as tx:
+            walk.write_pending(tx)
+            tx.flags["begin"] = True
+            call = walk.file.journal.seq + 1
     author = Author(who, walk.visit if run is None else run.visit, call, walk.frame.instance)
     of_step = run is not None
     run = run or Attempt(walk, Unit(0), walk.steps[0], walk.visit)

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from octo.access import Access
 from octo.context import Context
+from octo.errors import AttemptEnded
 from octo.store import Author, Transaction, writing_as
-from octo.store.author import ENVIRONMENT_NAME
+from octo.store.author import ENVIRONMENT_NAME, left_behind
 
 from .dag import Unit
 from .ending import Ending
@@ -74,6 +75,10 @@ class Attempt:
         """Whether the run has ended without it: it writes nothing more. The caller holds the lock."""
         return self.walk.at_once or self.is_left
 
+    def refuse_once_over(self) -> None:
+        if self.is_over():
+            raise AttemptEnded(f"{self.name}: the run ended before it began")
+
     # -- the record, the body ----------------------------------------------------------------------
 
     def begin(self, attempt: int) -> None:
@@ -81,6 +86,7 @@ class Attempt:
         walk, spec = self.walk, self.spec
         started = time.time()
         with walk.lock:
+            self.refuse_once_over()
             with self.file.transaction(ENGINE, self.author(0), later=True) as tx:
                 walk.write_pending(tx)
                 entry = {"status": RUNNING, "attempt": attempt, "start": started, **self.entry, "visit": self.visit}
@@ -106,6 +112,7 @@ class Attempt:
         """Call the body."""
         author = self.author(self.call)
         access = self.access = Access(self.file, author, self.stop, tracked=self.spec.parallel)
+        self.refuse_once_over()  # who left it before there was an access does not do so again
         resumed, self.resumed = self.resumed, False
         self.current = self.new_call(access, author, attempt, resumed)
         # A program that a body starts by itself cannot know in which of several steps' name it writes.
@@ -142,6 +149,7 @@ class Attempt:
         """Its thread is left behind: what it still does counts no more."""
         if self.access is not None:
             self.access.closed = True
+            left_behind(self.access.author)
 
     def abandon(self) -> None:
         """A background body that does not stop: the run ends without it."""

@@ -138,7 +138,7 @@ class DagWalk(PlanStart):
 
     def _holds(self) -> bool:
         """Nothing new starts: a failure, a pause, a stop."""
-        return bool(self.pause or self.broken or self.frame.stopping.requested
+        return bool(self.at_once or self.pause or self.broken or self.frame.stopping.requested
                     or (self.failed and not self.keep_going))
 
     def _pauses_before(self, unit: Unit, spec: StepSpec) -> bool:
@@ -202,7 +202,7 @@ class DagWalk(PlanStart):
             self._flush_pending()
 
     def _flush_pending(self) -> None:
-        if self.pending:
+        if self.pending and not self.at_once:
             with self.file.transaction(ENGINE, later=True) as tx:
                 self.write_pending(tx)
 
@@ -235,8 +235,6 @@ class DagWalk(PlanStart):
 
     def _interrupted(self) -> Ending:
         """The second Ctrl-C: what runs is left where it is; the next run undoes it and begins it again."""
-        with suppress(OctoError):
-            self.flush()
         names = [run.name for run in self.units.values()]
         self._leave_all()
         reason = self.frame.stopping.requested or "KeyboardInterrupt"
@@ -245,6 +243,8 @@ class DagWalk(PlanStart):
     def _leave_all(self) -> None:
         """What still runs counts no more and writes no more."""
         with self.lock:
+            with suppress(OctoError):  # on a full disk, say
+                self._flush_pending()
             self.at_once = True
             for run in self.units.values():
                 run.leave()

@@ -206,6 +206,9 @@ class Outcome(Attempt):
                 write(tx, spec.name, self.unit.item, entry, fans_out=spec.fans_out)
                 if status == FAILED and not spec.allow_failure and not walk.error:
                     tx.set((GLOBAL, "last_error"), described)
+            if status == FAILED and not spec.allow_failure and self.unit.item < 0:  # nothing new starts from now on
+                walk.failed.append(self.name)
+                walk.error = walk.error or described
             if status == FAILED and self.kept and spec.parallel:
                 walk.beside.add(self.unit, Writes.of(self.kept), self.calls)
         return described

@@ -12,6 +12,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -215,7 +216,7 @@ class DrawingProcess:
         """Let it draw on by itself, also when this process has ended."""
         if self._process.stderr is not None:
             self._process.stderr.close()
-        self._process.returncode = 0  # nobody waits for it any more
+        threading.Thread(target=self._process.wait, daemon=True, name="octo-drawing").start()
 
     def stop(self) -> None:
         """End it if it still runs."""

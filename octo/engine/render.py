@@ -11,6 +11,7 @@ import json
 import os
 import sys
 import tempfile
+import time
 import types
 from pathlib import Path
 
@@ -78,7 +79,7 @@ def write_whole(out: Path, data: bytes, described: int = 0) -> None:
     `described` is when the picture was described (ns since 1970): one that is newer is not replaced, as a drawing
     may come late. The file gets that time.
     """
-    if described and out.exists() and out.stat().st_mtime_ns > described:
+    if described and out.is_file() and described < out.stat().st_mtime_ns <= time.time_ns():
         return
     handle, name = tempfile.mkstemp(dir=out.parent, prefix=f".{out.name}.")
     try:

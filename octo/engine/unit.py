@@ -161,6 +161,7 @@ class UnitRun(Outcome):
                   {index: kept[str(index)].get("result") for index in done})
         walk.frame.events.tell("step_fanned_out", self.name, self.visit, items=len(items))
         with walk.lock:
+            self.refuse_once_over()
             with self.file.transaction(ENGINE, later=True) as tx:
                 walk.write_pending(tx)
                 entry = {"status": RUNNING, "attempt": 1, "start": fan.started, **self.entry, "visit": self.visit}
@@ -228,8 +229,6 @@ class UnitRun(Outcome):
                 walk.dag.met(position)
             else:
                 walk.dag.failed(position)
-                walk.failed.append(self.name)
-                walk.error = walk.error or error
                 walk.plan_is_less()
             if fan is None or fan.left:
                 walk.ended(self)

@@ -10,7 +10,7 @@ import os
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,9 +46,14 @@ def writing_as(author: Author) -> Iterator[Author]:
     try:
         yield author
     finally:
-        with _running_lock:
-            _running.remove(author)
+        left_behind(author)
         _current.reset(token)
+
+
+def left_behind(author: Author) -> None:
+    """What this process writes from now on is not its: its body has ended, or nobody waits for it any more."""
+    with _running_lock, suppress(ValueError):
+        _running.remove(author)
 
 
 def running_step() -> Author | None:

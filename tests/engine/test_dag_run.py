@@ -43,12 +43,17 @@ def test_a_failed_step_is_undone_and_nothing_new_starts(tmp_path: Path, p: bool)
 def test_what_runs_beside_a_failure_is_let_finish(tmp_path: Path) -> None:
     signs = Signs()
 
+    def bad(call: Any) -> None:
+        signs.wait("beside runs")
+        fails(call)
+
     def waits(call: Any) -> None:
+        signs.give("beside runs")
         signs.wait("bad over")
         put(call)
 
-    plan = Plan(tmp_path, step("bad", fails, p=True), step("beside", waits, p=True), step("later", put, p=True,
-                                                                                       after="beside"))
+    plan = Plan(tmp_path, step("bad", bad, p=True), step("beside", waits, p=True), step("later", put, p=True,
+                                                                                     after="beside"))
     assert plan.run(hear=signs.ended).status == "COMPLETE_ERROR"
     assert plan.status == {"bad": "FAILED", "beside": "DONE", "later": "WAITING"}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 import struct
 import subprocess
@@ -455,7 +456,7 @@ def test_a_machine_without_fonts(tmp_path, monkeypatch):
 def test_the_drawing_process_in_this_one(tmp_path, monkeypatch):
     """The child's code once more where its coverage is seen."""
     out = tmp_path / "graph.png"
-    order = {"picture": describe_picture(DEMO, Marks()), "out": str(out), "format": "png"}
+    order = {"picture": describe_picture(DEMO, Marks()), "out": str(out), "format": "png", "time": time.time_ns()}
     monkeypatch.setattr(render.os, "nice", lambda by: by, raising=False)
     monkeypatch.setattr(render.json, "load", lambda stream: order)
     render.main()
@@ -467,6 +468,20 @@ def test_the_drawing_process_in_this_one(tmp_path, monkeypatch):
     monkeypatch.delattr(render.os, "nice")
     order["out"] = str(out)
     render.main()
+
+
+def test_a_drawing_that_comes_late_replaces_no_newer_one(tmp_path):
+    out = tmp_path / "graph.png"
+    now = time.time_ns()
+    render.write_whole(out, b"new", now)
+    render.write_whole(out, b"old", now - 1)
+    assert out.read_bytes() == b"new"
+    render.write_whole(out, b"newer", now + 1)
+    assert out.read_bytes() == b"newer"
+    future = now + 3600 * 10**9  # a clock that was wrong
+    os.utime(out, ns=(future, future))
+    render.write_whole(out, b"newest", now + 2)
+    assert out.read_bytes() == b"newest"
 
 
 def test_no_graphviz_in_the_process_that_asks(tmp_path):

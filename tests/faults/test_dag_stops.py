@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from octo.engine.engine import Engine
 from octo.errors import StoreError
 from octo.store import journal
 from tests.engine.dag_kit import LONG, Plan, Signs, step
@@ -229,15 +230,21 @@ def test_parallel_steps_of_a_broken_run_write_nothing_more(tmp_path: Path, monke
 
     plan = Plan(tmp_path, step("slow", slow, p=True), step("b", lambda call: None, p=True))
     walk = plan.walk()
-    begin = walk.new_run
+    set_up = walk.set_up
 
-    def new_run(unit: Any) -> Any:
-        if unit.position == 1:
-            signs.wait("slow runs")
-            raise StoreError("it broke")
-        return begin(unit)
+    def set_up_to_break(frame: Any) -> None:
+        set_up(frame)
+        start = walk.pool.start
 
-    walk.new_run = new_run  # type: ignore[method-assign]
+        def start_or_break(function: Any, run: Any) -> None:
+            if run.name == "b":
+                signs.wait("slow runs")
+                raise StoreError("it broke")
+            start(function, run)
+
+        walk.pool.start = start_or_break  # type: ignore[method-assign]
+
+    walk.set_up = set_up_to_break  # type: ignore[method-assign]
     monkeypatch.setattr(plan, "walk", lambda: walk)
     with pytest.raises(StoreError, match="it broke"):
         plan.run()
@@ -248,3 +255,34 @@ def test_parallel_steps_of_a_broken_run_write_nothing_more(tmp_path: Path, monke
         assert time.monotonic() < end
         time.sleep(0.01)
     assert late == ["AttemptEnded"] and plan.store.read() == before
+
+
+def test_a_step_that_is_about_to_begin_when_the_run_breaks_begins_no_more(tmp_path: Path) -> None:
+    signs, ran = Signs(), []
+    plan = Plan(tmp_path, step("slow", ran.append, p=True), step("b", p=True))
+    walk = plan.walk()
+    set_up = walk.set_up
+
+    def set_up_to_break(frame: Any) -> None:
+        set_up(frame)
+        start = walk.pool.start
+
+        def start_late(function: Any, run: Any) -> None:
+            def late(run: Any) -> None:
+                signs.wait("run over")
+                function(run)
+                signs.give("late over")
+
+            if run.name == "b":
+                raise StoreError("it broke")
+            start(late, run)
+
+        walk.pool.start = start_late  # type: ignore[method-assign]
+
+    walk.set_up = set_up_to_break  # type: ignore[method-assign]
+    with pytest.raises(StoreError, match="it broke"):
+        Engine(plan.directory, walk=walk, draw=False).run()
+    before = plan.store.read()
+    signs.give("run over")
+    signs.wait("late over")
+    assert ran == [] and plan.store.read() == before

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from octo.store.author import running_step
+
 from .runs import Project
 
 BODIES = """
@@ -119,6 +121,7 @@ def test_one_that_does_not_stop_is_left_behind_with_a_warning(project: Project) 
     result = project.run()
     assert result.status == "COMPLETE_SUCCESS" and time.monotonic() - began < 20
     assert project.status()["w"] == "STOPPED" and "w did not stop" in project.log(result.run_id)
+    assert running_step() is None  # what this process writes from now on is not its
 
 
 def test_a_resume_starts_it_again_first(project: Project) -> None:
