@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from octo.errors import nearest
+
 from .param import MissingParam, ParamError
-from .registry import nearest
 
 if TYPE_CHECKING:
     import inspect

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import copy
-import difflib
 import json
 import math
 import os
@@ -18,7 +17,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from octo.errors import InvalidValue, OctoError, StoreError, UsageError
+from octo.errors import InvalidValue, OctoError, StoreError, UsageError, nearest
 from octo.store import (
     LOCK_FILE,
     PARAMETER_FILE,
@@ -286,10 +285,7 @@ def _filled(state: dict[str, Any], default: dict[str, Any]) -> dict[str, Any]:
 
 
 def _nearest(name: str, names: dict[str, Any]) -> str:
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    if near:
-        return f"; did you mean '{near[0]}'?"
-    return f"; there are: {', '.join(names)}" if names else "; there is none yet"
+    return nearest(name, names) or (f"; there are: {', '.join(names)}" if names else "; there is none yet")
 
 
 def _as_json(value: Any) -> str:

@@ -6,7 +6,7 @@ person can type next. `exit_code` is what the command line ends with.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,21 @@ def quoted(path: object) -> str:
     import shlex  # late: most commands end well
 
     return shlex.quote(str(path))
+
+
+def nearest_name(name: str, known: Iterable[str]) -> str:
+    """The known name that `name` may be a slip of; empty where none is near."""
+    import difflib
+
+    names = {candidate.casefold(): candidate for candidate in known}
+    near = difflib.get_close_matches(name.casefold(), names, n=1, cutoff=0.5)
+    return names[near[0]] if near else ""
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """`; did you mean x?`, for the end of a message; nothing where no name is near."""
+    near = nearest_name(name, known)
+    return f"; did you mean {near}?" if near else ""
 
 
 class OctoError(Exception):

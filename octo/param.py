@@ -12,9 +12,8 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, overload
 
-from octo.errors import OctoError
+from octo.errors import OctoError, nearest
 
-from .registry import nearest
 from .value_types import READERS, WRONG, read, type_names, type_text
 
 Target = TypeVar("Target", bound=Callable[..., Any])

@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar, overload
@@ -116,11 +116,3 @@ def load_plugins() -> dict[str, Exception]:
 def known_names() -> list[str]:
     """All names of steps that can be given without a module, for messages and lists."""
     return sorted({*registered(), *library_steps(), *entry_points()})
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """`; did you mean x?`, or nothing where no known name is near."""
-    import difflib  # late: most names are right
-
-    near = difflib.get_close_matches(str(name), list(known), n=1)
-    return f"; did you mean {near[0]}?" if near else ""

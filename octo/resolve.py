@@ -16,10 +16,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from octo.errors import NameNotFound
+from octo.errors import NameNotFound, nearest
 
 from . import registry
-from .registry import nearest
 from .run_path import active_directories, install, on_path, run_path
 from .shared_names import library_module
 

@@ -158,9 +158,9 @@ def test_counts_up_and_down(params: Run, instance: str) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["DIR", "key01"], "there is no group 'key01'; did you mean 'key001'?"),
+        (["DIR", "key01"], "there is no group 'key01'; did you mean key001?"),
         (["DIR", "zzz"], "there is no group 'zzz'; there are: global_parameters, key001, version"),
-        (["DIR", "global_parameters", "run_count"], "did you mean 'run_step_count'?"),
+        (["DIR", "global_parameters", "run_count"], "did you mean run_step_count?"),
         (["DIR", "version", "x"], "'version' is a single value, not a group of keys"),
         (["DIR", "version", "x", "1"], "'version' is a single value, not a group of keys"),
         (["DIR", "key001", "label", "-i"], 'key001/label cannot count: "old" is not a whole number'),

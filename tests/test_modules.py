@@ -60,7 +60,7 @@ def test_a_cycle_in_a_large_graph_is_drawn_alone(tmp_path: Path) -> None:
 def test_a_dependency_that_is_no_task() -> None:
     graph = graph_of(load=[], report=["laod"])
     for use in (graph.get_task_order, graph.visualize):
-        with pytest.raises(UsageError, match=r"'report' depends on 'laod', which is no task.*'load'"):
+        with pytest.raises(UsageError, match=r"'report' depends on 'laod', which is no task.*load"):
             use()
     graph.add_task("laod")  # it may come later
     assert graph.get_task_order() == ["load", "laod", "report"]

@@ -10,8 +10,8 @@ import click
 from octo.cli.command import command, json_option
 from octo.cli.instance import directory_argument, octo_command, open_instance
 from octo.cli.libraries import library_of
-from octo.cli.printing import nearest, print_json, print_next
-from octo.errors import UsageError
+from octo.cli.printing import print_json, print_next
+from octo.errors import UsageError, nearest
 
 if TYPE_CHECKING:
     from octo.engine.graph import Graph

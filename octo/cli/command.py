@@ -8,8 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
-from octo.cli.printing import nearest
-from octo.errors import UsageError
+from octo.errors import UsageError, nearest
 
 F = TypeVar("F", bound=Callable[..., Any])
 

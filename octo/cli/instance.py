@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from octo.cli.printing import nearest_name
-from octo.errors import InstanceBusy, UsageError
+from octo.errors import InstanceBusy, UsageError, nearest_name
 
 if TYPE_CHECKING:
     from octo.store import ParameterStore
@@ -72,7 +71,7 @@ def check_instance(directory: str) -> None:
         if not near:
             raise UsageError(f"there is no directory {directory}", hints=["octo list instances"])
         raise UsageError(
-            f"there is no directory {directory}; did you mean '{near}'?",
+            f"there is no directory {directory}; did you mean {near}?",
             hints=[octo_command(_command_name(), near) if is_instance(near) else "octo list instances"],
         )
     if not path.is_dir():

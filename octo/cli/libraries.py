@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from octo.cli.instance import check_instance, is_instance, is_library, octo_command, open_instance
-from octo.cli.printing import nearest
-from octo.errors import LibraryError, UsageError
+from octo.errors import LibraryError, UsageError, nearest
 
 if TYPE_CHECKING:
     from octo.engine.graph import Graph

@@ -18,8 +18,8 @@ import click
 
 from octo import __version__
 from octo.cli.command import debug_option, debugging, examples_epilog
-from octo.cli.printing import counted, nearest, print_error
-from octo.errors import LibraryError, OctoError, RecipeError
+from octo.cli.printing import counted, print_error
+from octo.errors import LibraryError, OctoError, RecipeError, nearest
 
 # command: (module below octo.cli, what it does), in the order in which a new user needs them
 COMMANDS: dict[str, tuple[str, str]] = {

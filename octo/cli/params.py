@@ -8,8 +8,8 @@ import click
 
 from octo.cli.command import Text, ValueCommand, command, json_option
 from octo.cli.instance import directory_argument, octo_command, open_instance
-from octo.cli.printing import nearest, print_json, print_value
-from octo.errors import UsageError
+from octo.cli.printing import print_json, print_value
+from octo.errors import UsageError, nearest
 
 
 def _complete_name(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from octo.cli.instance import octo_command
-from octo.cli.printing import nearest
-from octo.errors import UsageError
+from octo.errors import UsageError, nearest
 
 Place = tuple[Any, ...]
 

@@ -62,21 +62,6 @@ def print_value(value: Any, *, as_json: bool) -> None:
         print_json(value, indent=4)
 
 
-def nearest_name(name: str, known: Iterable[str]) -> str:
-    """The known name that `name` may be a slip of; empty where none is near."""
-    import difflib
-
-    names = {candidate.casefold(): candidate for candidate in known}
-    near = difflib.get_close_matches(name.casefold(), names, n=1, cutoff=0.5)
-    return names[near[0]] if near else ""
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """`; did you mean 'x'?`, or nothing where no name is near."""
-    near = nearest_name(name, known)
-    return f"; did you mean '{near}'?" if near else ""
-
-
 def shorten(value: Any, width: int = LONG_VALUE) -> str:
     """A value as one short line of JSON."""
     dots = "…" if can_show("…", sys.stdout) else "..."

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from octo.errors import UsageError
+from octo.errors import UsageError, nearest
 from octo.store import ParameterStore
 
-from .graph import Graph, NodeSpec, nearest
+from .graph import Graph, NodeSpec
 
 GROUP = "breakpoints"
 WHERE = ("entry", "exit")

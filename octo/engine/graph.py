@@ -6,14 +6,12 @@ A graph knows nothing of running, state or drawing. A library directory becomes 
 
 from __future__ import annotations
 
-import difflib
 import hashlib
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from octo.errors import UsageError
+from octo.errors import UsageError, nearest
 
 # Groups of the state that belong to the engine; a node's parameters are a group of the node's name.
 RESERVED_NAMES = ("global_parameters", "ctx", "engine", "breakpoints", "steps")
@@ -114,9 +112,3 @@ class Graph:
         """SHA-256 (hex) of the source file of the node's class, as it was when the graph was loaded."""
         spec = self.nodes[node]
         return spec.fingerprint or hashlib.sha256(spec.path.read_bytes()).hexdigest()
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """` (did you mean 'x'?)`, or nothing when no name is near."""
-    near = difflib.get_close_matches(name, list(known), n=1)
-    return f" (did you mean {near[0]!r}?)" if near else ""

@@ -20,9 +20,9 @@ from pathlib import Path
 from types import CodeType, ModuleType
 
 from octo.engine.describe import ARROW_DICT, NODE_DICT, describe
-from octo.engine.graph import RESERVED_NAMES, Graph, NodeSpec, nearest
+from octo.engine.graph import RESERVED_NAMES, Graph, NodeSpec
 from octo.engine.source import Source
-from octo.errors import LibraryError, Problem
+from octo.errors import LibraryError, Problem, nearest
 
 CLASS_LIST = "step_node_class_list"
 MODULE_PATTERN = "step_node_*.py"

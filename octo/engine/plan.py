@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from octo.errors import OctoError
+from octo.errors import OctoError, nearest
 
-from .graph import COMPLETE, DYNAMIC_ARROW_PREFIX, FAILURE_ARROW, Arrow, Graph, NodeSpec, nearest
+from .graph import COMPLETE, DYNAMIC_ARROW_PREFIX, FAILURE_ARROW, Arrow, Graph, NodeSpec
 
 
 class AdvanceError(OctoError):
@@ -58,8 +58,8 @@ class GraphWalk:
         spec = self.graph.nodes.get(name)
         if spec is None:
             raise AdvanceError(
-                f"there is no node {name!r}{nearest(name, self.graph.nodes)}; where step_advance is "
-                "mended instead, current_step_state = ADVANCE has it asked again"
+                f"there is no node {name!r}; where step_advance is mended instead, current_step_state = ADVANCE "
+                f"has it asked again{nearest(name, self.graph.nodes)}"
             )
         if not spec.active:
             raise AdvanceError(f"the node {name!r} is not active (active_node_step_bool is 0)")

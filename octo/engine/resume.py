@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass, field
 from typing import Any
 
-from octo.errors import UsageError
+from octo.errors import UsageError, nearest, nearest_name
 from octo.store import GLOBAL, Transaction
 from octo.store.state_file import StateFile
 from octo.store.undo import undo_call
 
 from .counting import own_count
-from .graph import Graph, nearest
+from .graph import Graph
 from .position import ADVANCE, CALLED_STATES, ENTER, EXECUTE, EXIT, INACTIVE, Position
 
 
@@ -101,9 +100,9 @@ def _changed_nodes(state: dict[str, Any], graph: Graph) -> list[str]:
                 warnings.append(f"the source of {name} has changed since it ran")
             continue
         same = [other for other in graph.nodes if other not in marks and graph.fingerprint(other) == mark]
-        near = difflib.get_close_matches(name, same, n=1) or same
+        near = nearest_name(name, same) or next(iter(same), "")
         warnings.append(
-            f"{name} ran, but is gone now" + (f"; {near[0]} has its source: was it renamed?" if near else "")
+            f"{name} ran, but is gone now" + (f"; {near} has its source: was it renamed?" if near else "")
         )
     return warnings
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import errno
 import os
 import subprocess
@@ -12,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from octo.errors import NameNotFound, OctoError, StepTimeout, UsageError, quoted
+from octo.errors import NameNotFound, OctoError, StepTimeout, UsageError, nearest, quoted
 
 from .child import PATIENCE, Child, spell_exit
 from .guard import guard
@@ -195,12 +194,6 @@ def _not_found(name: str, cwd: str | None, env: dict[str, str] | None) -> OctoEr
         return NameNotFound(f"{name} is not there{nearest(os.path.basename(name), _names(_directory_of(name, cwd)))}")
     on_path = [entry for directory in os.get_exec_path(env) for entry in _names(directory)]
     return NameNotFound(f"{name}: there is no such program on PATH{nearest(name, on_path)}")
-
-
-def nearest(name: str, others: list[str]) -> str:
-    """`; did you mean …?`, or nothing."""
-    found = difflib.get_close_matches(name, others, n=1, cutoff=0.6)
-    return f"; did you mean {found[0]}?" if found else ""
 
 
 def _directory_of(name: str, cwd: str | None) -> str:

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from octo.engine.graph import RESERVED_NAMES
-from octo.errors import RecipeError
+from octo.errors import RecipeError, nearest
 from octo.recipe.fields import RECIPE
 from octo.recipe.model import JOBS_TIMEOUT, Recipe, Step
 from octo.recipe.nodes import Map, Seq, Source, plain
 from octo.recipe.reader import read, read_source
-from octo.recipe.shape import Notes, check_shape, near, shown
+from octo.recipe.shape import Notes, check_shape, shown
 from octo.recipe.step_check import read_defaults, read_hooks, read_step
 from octo.recipe.step_values import Reading
 from octo.recipe.template_check import check_params
@@ -154,9 +154,8 @@ def _check_dependencies(steps: list[Step], reading: Reading) -> None:
             if needed == step.name:
                 notes.add(lines[id(step)], f'step "{step.name}": depends on itself')
             elif needed not in names:
-                notes.add(
-                    lines[id(step)], f'step "{step.name}": depends on {needed}, which is no step{near(needed, names)}'
-                )
+                hint = nearest(needed, names)
+                notes.add(lines[id(step)], f'step "{step.name}": depends on {needed}, which is no step{hint}')
     for cycle in _cycles(names)[:_LINES_OF_A_CYCLE]:
         notes.add(lines[id(names[cycle[0]])], f'step "{cycle[0]}": a cycle of dependencies: {" -> ".join(cycle)}')
 

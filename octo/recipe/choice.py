@@ -7,10 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from octo.engine.graph import nearest
 from octo.engine.position import setting
 from octo.engine.step_book import CACHED, DONE, FAILED, GROUP, LEFT_OUT, RUNNING, SKIPPED, STOPPED
-from octo.errors import UsageError
+from octo.errors import UsageError, nearest
 
 from .model import Recipe, Step
 
@@ -101,10 +100,11 @@ def _check_names(names: list[str], asked: Asked) -> None:
     ):
         unknown = [name for name in given if name not in names]
         if unknown:
-            shown = "; ".join(f"{name!r}{nearest(name, names)}" for name in unknown)
+            shown = " and no ".join(map(repr, unknown))
             raise UsageError(
                 f"{option}: the recipe has no step {shown}; there are {', '.join(names[:20])}"
                 + (" …" if len(names) > 20 else "")
+                + nearest(unknown[0], names)
             )
     if asked.only and asked.resume_from:
         raise UsageError("--only and --resume-from exclude each other: one names the steps, the other a first one")

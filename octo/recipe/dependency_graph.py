@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
-from octo.engine.graph import Arrow, Graph, NodeSpec, StepSpec, nearest
-from octo.errors import UsageError
+from octo.engine.graph import Arrow, Graph, NodeSpec, StepSpec
+from octo.errors import UsageError, nearest
 
 
 class DependencyGraph:

@@ -13,12 +13,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from octo.errors import RecipeError, UsageError
+from octo.errors import RecipeError, UsageError, nearest
 from octo.recipe.check import check
 from octo.recipe.fields import RECIPE, STEP
 from octo.recipe.nodes import Map, Seq, Source
 from octo.recipe.reader import read, read_source
-from octo.recipe.shape import near
 from octo.recipe.template import has_template
 from octo.recipe.writer import write
 
@@ -182,7 +181,7 @@ def _all_there(wanted: Iterable[str | int], parts: list[_Part]) -> None:
         if not any(_is_among(step, [each]) for part in parts for step in part.steps):
             names = [str(step.get("name")) for part in parts for step in part.steps]
             files = " and ".join(str(part.path) for part in parts)
-            raise UsageError(f"there is no step {each} in {files}{near(str(each), names)}")
+            raise UsageError(f"there is no step {each} in {files}{nearest(str(each), names)}")
 
 
 def _without(needed: list[str], out: dict[str, Map]) -> list[str]:

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any, TextIO
 
-from octo.errors import Problem, RecipeError, UsageError, quoted
+from octo.errors import Problem, RecipeError, UsageError, nearest_name, quoted
 from octo.recipe.build import build
 from octo.recipe.nodes import Source
 
@@ -51,14 +51,12 @@ def _recipes_in(directory: Path) -> list[str]:
 
 
 def _nearest_file(path: Path) -> str:
-    from difflib import get_close_matches
-
     try:
         names = [each.name for each in path.parent.iterdir() if each.suffix in (".yaml", ".yml")]
     except OSError:
         return f": there is no directory {path.parent}"
-    near = get_close_matches(path.name, names, n=1)
-    return f"; did you mean {path.with_name(near[0])}?" if near else ""
+    near = nearest_name(path.name, names)
+    return f"; did you mean {path.with_name(near)}?" if near else ""
 
 
 def _place(text: str, position: int) -> tuple[int, int]:

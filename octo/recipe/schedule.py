@@ -10,8 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from octo.engine.graph import nearest
-from octo.errors import UsageError
+from octo.errors import UsageError, nearest
 
 from .dependency_graph import DependencyGraph
 from .model import Step

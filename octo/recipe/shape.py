@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from octo.errors import Problem
+from octo.errors import Problem, nearest
 from octo.recipe.fields import OWN_KEYS, Field
 from octo.recipe.model import flat_model
 from octo.recipe.nodes import Map, Seq
@@ -25,12 +23,6 @@ class Notes:
         problem = Problem(self.shown, line, message)
         if problem not in self.problems:
             self.problems.append(problem)
-
-
-def near(name: str, known: Iterable[str]) -> str:
-    """`; did you mean x?`, or nothing where no name is near."""
-    found = get_close_matches(name.casefold(), list(known), n=1)
-    return f"; did you mean {found[0]}?" if found else ""
 
 
 def shown(value: Any) -> str:
@@ -61,7 +53,7 @@ def check_shape(
         elif others is not None and key in others:
             notes.add(mapping.lines[key], f"{where}{others[key]}")
         elif not key.startswith(OWN_KEYS):
-            notes.add(mapping.lines[key], f"{where}unknown field {key}{near(key, known)}")
+            notes.add(mapping.lines[key], f"{where}unknown field {key}{nearest(key, known)}")
     bad = _bad(values, fields)
     for name, place in bad.items():
         if name not in values:
@@ -120,7 +112,7 @@ def _advice(field: Field, value: Any) -> str:
         if "number" in field.expects and value.replace(".", "", 1).isdigit():
             return "; write it without quotes"
         if " or " in field.expects:
-            return near(value, field.expects.replace(",", " ").split())
+            return nearest(value, field.expects.replace(",", " ").split())
     elif "text" in field.expects or "name" in field.expects:
         if isinstance(value, (bool, int, float)):
             return "; put quotes around it"

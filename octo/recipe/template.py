@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
-from octo.errors import OctoError
+from octo.errors import OctoError, nearest
 
 NAMES = ("ctx", "params", "steps", "item", "index", "run")
 """What a step's templates know."""
@@ -223,12 +223,7 @@ def _strange(tree: Any) -> list[str]:
 
 
 def _near(name: str, known: Collection[str], *, listed: bool = True) -> str:
-    from difflib import get_close_matches
-
-    near = get_close_matches(name, known, n=1)
-    if near:
-        return f"; did you mean {near[0]}?"
-    return f"; there are {', '.join(known)}" if listed else ""
+    return nearest(name, known) or (f"; there are {', '.join(known)}" if listed else "")
 
 
 def _reason(error: BaseException) -> str:

@@ -67,9 +67,9 @@ def test_counting_text_and_values_with_a_dash(octo: Any, data: str) -> None:
 
 
 def test_a_new_group_or_key_is_told_because_it_may_be_a_slip(octo: Any, data: str) -> None:
-    assert "'limts' is a new group; did you mean 'limits'?" in octo("params", data, "limts", "cpu", 1).err
+    assert "'limts' is a new group; did you mean limits?" in octo("params", data, "limts", "cpu", 1).err
     assert (
-        "'cpus' is a new key of 'limits'; did you mean 'cpu'?"
+        "'cpus' is a new key of 'limits'; did you mean cpu?"
         in octo("params", data, "limits", "cpus", 1).err
     )
     assert octo("params", data, "limits", "cpu", 1).err == ""

@@ -107,5 +107,5 @@ def test_the_schema(octo: Any, checkout: Path) -> None:
 
 
 def test_a_slip_is_answered_with_the_nearest(octo: Any) -> None:
-    assert "did you mean 'merge'?" in octo("recipe", "merg", code=2).err
+    assert "did you mean merge?" in octo("recipe", "merg", code=2).err
     assert "Commands:" in octo("recipe").out

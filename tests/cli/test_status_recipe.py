@@ -95,7 +95,7 @@ def test_breakpoints_at_steps_and_items(octo: Any, write: Any) -> None:
 
 
 @pytest.mark.parametrize(("name", "says"), [
-    ("sqare", "there is no step 'sqare' in demo.octo; did you mean 'square'?"),
+    ("sqare", "there is no step 'sqare' in demo.octo; did you mean square?"),
     ("load[1]", "there is no item 'load[1]' in demo.octo: load has no for_each"),
     ("square[x]", "an item is written square[3]"),
 ])

@@ -292,7 +292,7 @@ def test_the_group_overrides_the_library(tmp_path: Path) -> None:
     assert breakpoints(box.store, graph) == {"step_node_one": (True, False), "step_node_two": (False, True)}
     assert box.run().reasons == ["breakpoint at entry of step_node_one"]
     assert box.run().reasons == ["breakpoint at exit of step_node_two"]
-    with pytest.raises(UsageError, match="no node 'step_node_too'.*did you mean 'step_node_two'"):
+    with pytest.raises(UsageError, match="no node 'step_node_too'.*did you mean step_node_two"):
         set_breakpoint(box.store, graph, "step_node_too", entry=True)
 
 

@@ -235,7 +235,7 @@ def test_the_first_node_of_a_graph(tmp_path):
     both = Graph(tmp_path, {"load": spec("load"), "save": spec("save")})
     with pytest.raises(UsageError, match="Candidates: load, save"):
         both.first_node()
-    with pytest.raises(UsageError, match="did you mean 'load'"):
+    with pytest.raises(UsageError, match="did you mean load"):
         both.first_node("loda")
     with pytest.raises(UsageError, match="There are no nodes"):
         Graph(tmp_path, {}).first_node()
@@ -265,7 +265,7 @@ def test_everything_wrong_is_reported_together_with_file_and_line(library):
         ("step_node_e.py:3:", "No module named 'no_such_module_at_all'"),
         ("step_node_f.py:1:", "SyntaxError"),
         ("step_node_g.py:2:", "there are two nodes 'b'; the other is at step_node_b.py:3"),
-        ("step_node_h.py:2:", "names 'Nobody', which is no class in it (did you mean 'Nobodi'?)"),
+        ("step_node_h.py:2:", "names 'Nobody', which is no class in it; did you mean Nobodi?"),
         ("step_node_i.py:3:", "it ends the program (SystemExit 3)"),
         ("step_node_j.py:1:", "there is no step node class in it"),
     ]
@@ -371,7 +371,7 @@ def test_arrows(library):
         "save", "'active_node_step_bool': 0", to("load", more="'module_name_string': 'step_node_save'")
     )
     assert library.problems() == [
-        "step_node_load.py:4: arrow 'next' of 'load' goes to 'saev', which is no node (did you mean 'save'?)",
+        "step_node_load.py:4: arrow 'next' of 'load' goes to 'saev', which is no node; did you mean save?",
         "step_node_save.py:4: arrow 'next' of 'save' wants 'load' in module 'step_node_save', but it is in "
         "'step_node_load'",
     ]
@@ -434,6 +434,6 @@ def test_first_nodes(library):
     library.node("b", "'first_node_step_bool': 1")
     assert library.load(first="b").first_node("b") == "b"
     assert (
-        "the first node is to be 'bb', which is not there (did you mean 'b'?)"
+        "the first node is to be 'bb', which is not there; did you mean b?"
         in library.problems(first="bb")[0]
     )

@@ -96,7 +96,7 @@ def test_a_node_that_is_not_there_is_an_error_that_names_the_nearest(tmp_path: P
     box = paused(tmp_path)
     box.edit(GLOBAL, current_step_node="step_node_lost")
     with pytest.raises(
-        UsageError, match="current_step_node names 'step_node_lost'.*did you mean 'step_node_last'"
+        UsageError, match="current_step_node names 'step_node_lost'.*did you mean step_node_last"
     ):
         box.run()
     box.edit(GLOBAL, current_step_node="step_node_last", current_step_state="ENTER")

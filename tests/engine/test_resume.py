@@ -259,7 +259,7 @@ def test_a_node_that_is_gone_names_the_nearest(tmp_path: Path) -> None:
     box.replace("step_node_four", "step_node_fours")
     box.store.set(GLOBAL, "first_step_node", "step_node_fours")
     with pytest.raises(
-        UsageError, match="'step_node_four', which .* no longer has .*did you mean 'step_node_fours'"
+        UsageError, match="'step_node_four', which .* no longer has.*did you mean step_node_fours"
     ):
         box.run()
 
