@@ -8,7 +8,7 @@ from typing import Any
 from octo.errors import UsageError, nearest, nearest_name
 from octo.store import GLOBAL, Transaction
 from octo.store.state_file import StateFile
-from octo.store.undo import undo_call
+from octo.store.undo import since_checkpoints, undo_calls
 
 from .counting import own_count
 from .graph import Graph
@@ -109,13 +109,13 @@ def _changed_nodes(state: dict[str, Any], graph: Graph) -> list[str]:
 
 def take_back_cut_off_calls(file: StateFile, tx: Transaction, position: Position) -> list[str]:
     """Undo what calls did that were open when their engine died; returns the places that were put back."""
-    undone: list[str] = []
-    for call in sorted(file.open_calls):
-        lines = file.lines_since(call - 1)
-        undone += undo_call(tx, lines, call, "ctx")
-        position.counted += own_count(lines, call)
-        tx.flags.setdefault("end", []).append(call)
-        tx.flags.setdefault("fence", []).append(call)
+    calls = sorted(file.open_calls)
+    if not calls:
+        return []
+    lines = file.lines_since(calls[0] - 1)
+    undone = undo_calls(tx, since_checkpoints(lines, calls), calls, "ctx")
+    position.counted += sum(own_count(lines, call) for call in calls)
+    tx.flags.update(end=calls, fence=calls)
     return undone
 
 

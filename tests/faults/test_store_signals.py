@@ -171,6 +171,7 @@ def test_a_signal_at_every_line(tmp_path: Path, name: str, size: str, handler: A
     assert line > 30
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # the signal may come in a __del__
 @pytest.mark.parametrize("handler", [raise_at_once], indirect=True)
 def test_an_exception_in_the_middle_of_a_call(tmp_path: Path, handler: Any) -> None:
     """As KeyboardInterrupt where no handler of Octo's is installed: all stays whole, nothing is counted twice."""
