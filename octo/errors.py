@@ -120,6 +120,8 @@ class BodyFailed(OctoError):
         self.bases = tuple(bases)
         self.ops: list[dict[str, Any]] = []
         """What stays of its changes all the same: the records, and all that was there at its last checkpoint."""
+        self.usage: dict[str, Any] = {}
+        """What the body used until then."""
 
 
 class NameNotFound(UsageError):

@@ -46,6 +46,8 @@ class Attempt:
         self.started = time.time()
         self.kept: list[Any] = []
         """What failed attempts had done before a checkpoint of theirs."""
+        self.usage: dict[str, Any] = {}
+        """What its body used, as far as that is known."""
         self.access: Access | None = None
         self.is_left = False
         """Its body was left behind: however it ends, nobody is told."""
@@ -112,9 +114,9 @@ class Attempt:
         """Call the body."""
         author = self.author(self.call)
         access = self.access = Access(self.file, author, self.stop, tracked=self.spec.parallel)
-        self.refuse_once_over()  # who left it before there was an access does not do so again
         resumed, self.resumed = self.resumed, False
         self.current = self.new_call(access, author, attempt, resumed)
+        self.refuse_once_over()  # who left it before there was an access does not do so again
         # A program that a body starts by itself cannot know in which of several steps' name it writes.
         alone = not self.spec.parallel and not self.spec.background
         if alone:

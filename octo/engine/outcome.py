@@ -36,13 +36,13 @@ class Outcome(Attempt):
 
     # -- well --------------------------------------------------------------------------------------
 
-    def succeeds(self, value: Any, seconds: float, usage: dict[str, Any]) -> CtxClash | None:
+    def succeeds(self, value: Any, seconds: float) -> CtxClash | None:
         """Commit the call; the clash instead where it changed what a step beside it changed."""
         walk, spec, work = self.walk, self.spec, self.spec.work
         status = STOPPED if spec.background and self.stop.is_set() else DONE
         plain = kept_result(value, whole=self.unit.item >= 0 and bool(work.collects()))
         entry = {"status": status, "attempt": self.attempt, "start": self.started, "end": time.time(),
-                 "seconds": round(seconds, 6), "result": plain, "usage": usage, **self.entry, "visit": self.visit,
+                 "seconds": round(seconds, 6), "result": plain, "usage": self.usage, **self.entry, "visit": self.visit,
                  "calls": [*self.calls, self.call] if self.call else self.calls}
         mark = work.fingerprint()
         if mark:
@@ -70,7 +70,7 @@ class Outcome(Attempt):
                 self.commit(losers)
         if self.call:
             self.calls = [*self.calls, self.call]
-        walk.frame.events.tell("step_executed", self.name, self.visit, seconds=seconds, skipped=False, usage=usage)
+        walk.frame.events.tell("step_executed", self.name, self.visit, seconds=seconds, skipped=False, usage=self.usage)
         if work.looks and self.call:
             try:
                 work.keep(self.current, value, self._ops)
@@ -201,6 +201,8 @@ class Outcome(Attempt):
                          "seconds": round(time.time() - self.started, 6),
                          "error": {key: described[key] for key in ("type", "message", "traceback")},
                          **self.entry, "visit": self.visit}
+                if self.usage:
+                    entry["usage"] = self.usage
                 if self.calls:
                     entry["calls"] = self.calls
                 write(tx, spec.name, self.unit.item, entry, fans_out=spec.fans_out)

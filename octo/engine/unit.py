@@ -85,18 +85,19 @@ class UnitRun(Outcome):
             self.begin(made)
             started = time.perf_counter()
             meter = Meter()
+            error: BaseException | None = None
             try:
                 with meter:
                     value = self.work(made)
             except KeyboardInterrupt:
                 if threading.current_thread() is threading.main_thread():
                     raise
-                error: BaseException = OctoError("KeyboardInterrupt in a thread")
+                error = OctoError("KeyboardInterrupt in a thread")
             except BaseException as problem:  # SystemExit too, and what asyncio raises
                 error = problem
-            else:
-                usage = self.current.usage or meter.usage.as_dict()
-                clash = self.succeeds(value, time.perf_counter() - started, usage)
+            self.usage = meter.usage.as_dict() if self.current.usage is None else self.current.usage
+            if error is None:
+                clash = self.succeeds(value, time.perf_counter() - started)
                 if clash is None:
                     return
                 error = clash
@@ -207,7 +208,7 @@ class UnitRun(Outcome):
                 self.fails(error, 1, can_retry=False)
                 return
         self.current = self.looking()
-        clash = self.succeeds(results, time.time() - fan.started, {})
+        clash = self.succeeds(results, time.time() - fan.started)
         if clash is not None:
             self.fails(clash, 1, can_retry=False)
 

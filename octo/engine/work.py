@@ -20,7 +20,7 @@ class Call:
 
     `name` is the step's, with `[3]` behind it for an item. `resumed`: it was begun before and cut off. `within(seconds,
     function)` calls `function` and raises StepTimeout when that takes too long. `usage` is what the work used, where
-    it knows better than the engine.
+    it knows better than the engine; {} where nobody knows.
     """
 
     spec: StepSpec

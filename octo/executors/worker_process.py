@@ -112,7 +112,9 @@ class WorkerProcess:
         if not self._at_end.acquire(timeout=LINGER):
             self.is_usable = False  # the body closed its output
         if "error" in answer:
-            raise rebuilt(answer["error"], answer["ops"])
+            error = rebuilt(answer["error"], answer["ops"])
+            error.usage = answer["usage"]
+            raise error
         return WorkerResult(answer["value"], answer["other"], answer["ops"], Usage(**answer["usage"]))
 
     def _answer(self, target: str, timeout: float | None, stop: threading.Event | None,

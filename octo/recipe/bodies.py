@@ -98,6 +98,7 @@ class PythonBody:
 
     def _in_a_process(self, call: Call, params: Any, positional: Any, timeout: float | None) -> Any:
         background = self.step.background
+        call.usage = {}
         try:
             done = self._around.workers.run(
                 self.step.target,
@@ -112,6 +113,7 @@ class PythonBody:
                 beyond=background,
             )
         except BodyFailed as error:
+            call.usage = error.usage
             self._apply(call, error.ops)  # records, and what stood before a checkpoint there
             if any(not op.get("record") for op in error.ops):
                 call.ctx.checkpoint()
@@ -154,6 +156,7 @@ class ShellBody:
         step = self.step
         cwd = os.path.join(self._around.directory, str(render(step.cwd, names) or ""))
         stdin = render(step.stdin_file, names)
+        call.usage = {}
         done = run_program(
             [self.program(str(render(step.cmd, names))), *self._words(names)],
             cwd=cwd,

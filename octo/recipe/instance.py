@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -76,8 +77,11 @@ class Place:
 
     def shown(self) -> str:
         """The instance as it can be typed."""
-        relative = os.path.relpath(self.directory)
-        return relative if not relative.startswith("..") else str(self.directory)
+        with suppress(ValueError):  # on another drive
+            relative = os.path.relpath(self.directory)
+            if not relative.startswith(".."):
+                return relative
+        return str(self.directory)
 
 
 def place_of_recipe(source: str | Path | TextIO, instance: str | Path | None = None) -> Place:
@@ -102,12 +106,12 @@ def place_of_recipe(source: str | Path | TextIO, instance: str | Path | None = N
         kept = setting(state, "recipe_path", None)
         if kept is None and (setting(state, "step_engine_library_path", "") or setting(state, "run_id", "")):
             raise UsageError(
-                f"{directory} is an instance of a step library, not of a recipe",
+                f"{place.shown()} is an instance of a step library, not of a recipe",
                 hints=[f"octo run {quoted(source)} --instance OTHER_DIR"],
             )
         if kept is not None and not _is_same(read, str(kept), place, state, named=instance is not None):
             raise UsageError(
-                f"{os.path.relpath(directory)} belongs to another recipe, {kept or 'one from standard input'}",
+                f"{place.shown()} belongs to another recipe, {kept or 'one from standard input'}",
                 hints=[f"octo run {quoted(read.path or '-')} --instance OTHER_DIR"],
             )
         if kept is not None:
@@ -132,8 +136,11 @@ def _found(kept: str, directory: Path, state: Any) -> Path:
     was = str(setting(state, "step_engine_instance_path", ""))
     if path.exists() or not was or was == str(directory):
         return path
-    moved = Path(os.path.normpath(directory / os.path.relpath(path, was)))
-    return moved if moved.exists() else path
+    with suppress(ValueError):  # on another drive
+        moved = Path(os.path.normpath(directory / os.path.relpath(path, was)))
+        if moved.exists():
+            return moved
+    return path
 
 
 def place_of_instance(directory: str | Path) -> Place:

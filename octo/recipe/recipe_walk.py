@@ -130,19 +130,21 @@ class RecipeWalk(DagWalk):
             put(tx, key, value)
         if choice.is_new:
             self._begin_anew(tx)
+            self._set_values(tx)
         else:
             self._go_on(tx)
-        for name, reason in choice.left_out.items():
-            tx.set((GROUP, name), {"status": LEFT_OUT, "reason": reason})
-        if choice.is_new:
-            self._set_values(tx)
 
     def _set_values(self, tx: Transaction) -> None:
         for key, value in self._values.items():
             tx.set(("ctx", key), value)
 
     def _begin_anew(self, tx: Transaction) -> None:
-        tx.set((GROUP,), {})
+        choice = self.choice
+        tx.set((GROUP,), {
+            step.name: {"status": WAITING, "reason": choice.run[step.name]} if step.name in choice.run
+            else {"status": LEFT_OUT, "reason": choice.left_out[step.name]}
+            for step in self.recipe.steps if step.name in choice.run or step.name in choice.left_out
+        })
         if tx.peek(("engine",), MISSING) is not MISSING:
             tx.delete(("engine",))
         for key in _OWN:
@@ -172,6 +174,8 @@ class RecipeWalk(DagWalk):
                 self._begin_step(tx, name, {"status": WAITING, "reason": reason, **({"calls": calls} if calls else {})})
             elif isinstance(tx.peek((GROUP, name), MISSING), dict):
                 tx.set((GROUP, name, "reason"), reason)
+        for name, reason in self.choice.left_out.items():
+            tx.set((GROUP, name), {"status": LEFT_OUT, "reason": reason})
         cut_off(tx, self.choice.run)
         known = {step.name for step in self.recipe.steps}
         for name, entry in list(tx.peek((GROUP,), {}).items()):

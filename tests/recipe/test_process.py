@@ -74,6 +74,17 @@ def test_changes_come_back_in_the_name_of_the_step(project: Project) -> None:
     assert not project.steps["b"]["usage"].get("shared") and project.steps["b"]["usage"]["rss"] > 0
 
 
+def test_what_fails_has_its_usage_too(project: Project) -> None:
+    project.recipe("""
+        steps:
+          - {name: a, module: BODY, function: fail, executor: process}
+          - {name: b, module: BODY, function: fail, parallel: true, allow_failure: true}
+    """)
+    project.run(keep_going=True)
+    assert project.status() == {"a": "FAILED", "b": "FAILED"}
+    assert all(project.steps[name]["usage"]["rss"] > 0 for name in "ab")
+
+
 def test_changes_come_as_one_transaction(project: Project) -> None:
     project.recipe("steps:\n  - {name: a, module: BODY, function: two, executor: process}\n")
     project.run()

@@ -90,6 +90,12 @@ def test_a_dependency_comes_first_and_after_is_the_same(project: Project) -> Non
     assert project.ctx["ran"] == ["b", "c", "a"]
 
 
+def test_steps_stand_in_the_file_as_in_the_recipe(project: Project) -> None:
+    project.recipe("steps:\n" + "".join(f"  - {{name: {name}, module: BODY, function: add}}\n" for name in "badc"))
+    project.run(only=["a", "c"])
+    assert list(project.steps) == ["b", "a", "d", "c"]
+
+
 def test_the_state_of_a_step(project: Project) -> None:
     project.recipe("steps:\n  - {name: a, module: BODY, function: add}\n")
     project.run()

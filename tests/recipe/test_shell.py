@@ -228,6 +228,15 @@ def test_usage_is_that_of_the_program(project: Project) -> None:
     assert usage["rss"] > 45_000_000 and usage["cpu"] > 0 and not usage.get("shared")
 
 
+def test_a_program_that_fails_has_its_usage_too(project: Project) -> None:
+    project.recipe("""
+        steps:
+          - {name: a, cmd: python, args: [-c, 'import time; x = bytearray(50_000_000); time.sleep(0.3); exit(3)']}
+    """)
+    project.run()
+    assert project.status() == {"a": "FAILED"} and project.steps["a"]["usage"]["rss"] > 45_000_000
+
+
 def test_a_time_out_ends_the_whole_group(project: Project) -> None:
     project.recipe("""
         steps:
