@@ -119,7 +119,8 @@ class Reporter:
                 self.line(2, str(engine.get("node", "")), f"the run goes on here ({engine.get('state', '')})")
         elif event.data["resumed"]:
             entries = state.get("steps") or {}
-            self.over = {name for name in self.steps if entries.get(name, {}).get("status") in _OVER}
+            self.over = {name for name in self.steps if name not in (event.data["runs"] or ())
+                         and entries.get(name, {}).get("status") in _OVER}
             self.show(f"{time.strftime('%H:%M:%S')} {self.marks[2]} the run goes on: {self.progress()}", 2)
 
     def stop_requested(self, event: Event) -> None:

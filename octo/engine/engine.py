@@ -169,7 +169,7 @@ class _Run:
                     tx.delete((GLOBAL, key))
             self.walk.record_start(tx)
         for name, places in undone:
-            log.warning("%s was cut off; what it had done to ctx was undone: %s", name, ", ".join(places))
+            log.warning("cut off: %s; what had been done to ctx was undone: %s", name, ", ".join(places))
 
     def _end(self, ending: Ending) -> RunResult:
         self.walk.record_end(ending)

@@ -74,6 +74,8 @@ def test_a_failure_and_what_comes_after(octo: Any, write: Any, tmp_path: Path) -
     assert "the run goes on: 1 of 3 steps are done" in result.out and "done: 2 steps" in result.out
     assert "changed in ctx since the last run: rows (" in result.err
     assert "octo run demo.octo --resume-from STEP" in result.err
+    result = octo("run", "demo.octo", "--resume-from", "fit")
+    assert "the run goes on: 1 of 3 steps are done" in result.out and "done: 2 steps" in result.out
 
 
 def test_retries_skips_and_background_steps(octo: Any, write: Any) -> None:
