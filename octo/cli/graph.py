@@ -12,6 +12,7 @@ from octo.cli.instance import RUNNING_STATES, is_instance, is_library, open_inst
 from octo.cli.libraries import find_library, library_of
 from octo.cli.printing import print_json
 from octo.errors import UsageError
+from octo.store import RECIPE_FILE
 
 if TYPE_CHECKING:
     from octo.engine.graph import Graph
@@ -60,7 +61,7 @@ def graph_command(what: str, output: str | None, as_json: bool) -> None:
 
 def _graph_of(store: ParameterStore, directory: str) -> Graph:
     """The graph that an instance walks; a recipe's as the last run had it, for that is what its state is about."""
-    from octo.recipe.instance import COPY, Place, is_recipe_instance, place_of_instance
+    from octo.recipe.instance import Place, is_recipe_instance, place_of_instance
     from octo.recipe.nodes import Source
 
     if not is_recipe_instance(directory):
@@ -68,7 +69,7 @@ def _graph_of(store: ParameterStore, directory: str) -> Graph:
     place = place_of_instance(directory)
     text = place.copy_text()
     if text is not None and text != place.source.text:
-        copy = Source(text, place.path, Path(directory) / COPY)
+        copy = Source(text, place.path, Path(directory) / RECIPE_FILE)
         place = Place(place.directory, place.path, place.started_from, copy)
     return _graph_of_recipe(place)
 

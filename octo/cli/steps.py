@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from octo.cli.printing import counted, duration, table
+from octo.store import RECIPE_FILE
 
 if TYPE_CHECKING:
     from octo.store import ParameterStore
@@ -102,7 +103,7 @@ def _is_met(entry: Mapping[str, Any]) -> bool:
 
 def _needs(directory: str) -> Mapping[str, list[str]]:
     """What each step depends on, by the copy of the recipe that the last run kept."""
-    copy = Path(directory) / "recipe.yaml"
+    copy = Path(directory) / RECIPE_FILE
     try:
         return _read_needs(copy, copy.stat().st_mtime_ns)
     except OSError:

@@ -12,7 +12,7 @@ from octo.engine.position import setting
 from octo.engine.step_book import has_left_out
 from octo.errors import UsageError, quoted
 from octo.resolve import run_path
-from octo.store import PARAMETER_FILE, ParameterStore
+from octo.store import PARAMETER_FILE, RECIPE_FILE, ParameterStore
 from octo.store.files import replace, write_temporary
 
 from .check import check
@@ -20,7 +20,6 @@ from .model import Recipe
 from .nodes import Source
 from .reader import read_source
 
-COPY = "recipe.yaml"
 SUFFIX = ".octo"
 
 
@@ -65,15 +64,15 @@ class Place:
     def copy_text(self) -> str | None:
         """The recipe as the last run there had it."""
         try:
-            return (self.directory / COPY).read_text(encoding="utf-8")
+            return (self.directory / RECIPE_FILE).read_text(encoding="utf-8")
         except FileNotFoundError:
             return None
 
     def keep(self) -> None:
         """Keep the recipe as this run has it."""
         if self.copy_text() != self.source.text:
-            temporary, _, _ = write_temporary(self.directory / COPY, [self.source.text.encode()])
-            replace(temporary, self.directory / COPY)
+            temporary, _, _ = write_temporary(self.directory / RECIPE_FILE, [self.source.text.encode()])
+            replace(temporary, self.directory / RECIPE_FILE)
 
     def shown(self) -> str:
         """The instance as it can be typed."""
@@ -148,7 +147,7 @@ def place_of_instance(directory: str | Path) -> Place:
     where = Path(directory).absolute()
     state = ParameterStore(where).read(without=("ctx",))
     kept = setting(state, "recipe_path", None)
-    copy = where / COPY
+    copy = where / RECIPE_FILE
     path = _found(str(kept), where, state) if kept else None
     if path is not None and path.exists():
         source = read_source(path)

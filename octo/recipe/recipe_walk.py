@@ -15,7 +15,7 @@ from octo.engine.graph import Arrow, Graph, StepSpec
 from octo.engine.position import put, setting
 from octo.engine.step_book import GROUP, LEFT_OUT, WAITING
 from octo.engine.walk import ENGINE, Frame
-from octo.store import GLOBAL, MISSING, Transaction
+from octo.store import GLOBAL, MISSING, RECIPE_FILE, Transaction
 from octo.store.state_file import StateFile
 from octo.store.undo import lines_for, undo_calls
 
@@ -62,7 +62,7 @@ class RecipeWalk(DagWalk):
         )
 
     def _graph(self) -> Graph:
-        source = self.place.path or self.place.directory / "recipe.yaml"
+        source = self.place.path or self.place.directory / RECIPE_FILE
         arrows: dict[str, dict[str, Arrow]] = {step.name: {} for step in self.recipe.steps}
         for step in self.recipe.steps:
             for need in step.depends_on:
@@ -101,7 +101,7 @@ class RecipeWalk(DagWalk):
         from .nodes import Source
 
         try:
-            return check(Source(text, self.place.path, Path("recipe.yaml")), imports=False)
+            return check(Source(text, self.place.path, Path(RECIPE_FILE)), imports=False)
         except RecipeError:  # somebody changed the copy
             return None
 

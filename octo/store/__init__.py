@@ -3,7 +3,7 @@
 from .author import Author, current_instance, running_step, writing_as
 from .changes import MISSING, diff
 from .history import Change, Record
-from .layout import GLOBAL, JOURNAL_FILE, LOCK_FILE, PARAMETER_FILE, default_state
+from .layout import GLOBAL, JOURNAL_FILE, LOCK_FILE, PARAMETER_FILE, RECIPE_FILE, default_state
 from .locked_json import LockedJson
 from .parameters import ParameterStore
 from .recovery import Recovery
@@ -17,6 +17,7 @@ __all__ = [
     "LOCK_FILE",
     "MISSING",
     "PARAMETER_FILE",
+    "RECIPE_FILE",
     "RUN_LOCK_FILE",
     "RUN_OWNER_FILE",
     "Author",

@@ -13,6 +13,8 @@ from .run_lock import RUN_LOCK_FILE, is_held
 from .values import Path as Place
 
 PARAMETER_FILE = ".octo_step_engine_parameters.json"
+RECIPE_FILE = "recipe.yaml"
+"""The instance's copy of the recipe that it runs, if it runs one."""
 LOCK_FILE = ".octo_step_engine_parameters.lock"
 JOURNAL_FILE = ".octo_step_engine_parameters.journal"
 GLOBAL = "global_parameters"

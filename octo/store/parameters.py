@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from octo.errors import UsageError, quoted
 
-from .layout import GLOBAL, JOURNAL_FILE, PARAMETER_FILE, default_state, instance_layout
+from .layout import GLOBAL, JOURNAL_FILE, PARAMETER_FILE, RECIPE_FILE, default_state, instance_layout
 from .locked_json import LockedJson
 from .run_lock import RunOwner, owner_of
 
@@ -57,4 +59,6 @@ class ParameterStore(LockedJson):
                 there = os.path.normpath(self.directory / library)
                 tx.set((GLOBAL, "step_engine_library_path"), os.path.relpath(there, directory))
             tx.set((GLOBAL, "step_engine_instance_path"), str(directory))
+        with suppress(FileNotFoundError):
+            shutil.copyfile(self.directory / RECIPE_FILE, directory / RECIPE_FILE)
         return new

@@ -74,6 +74,9 @@ def test_a_failure_and_what_comes_after(octo: Any, write: Any, tmp_path: Path) -
     assert "the run goes on: 1 of 3 steps are done" in result.out and "done: 2 steps" in result.out
     assert "changed in ctx since the last run: rows (" in result.err
     assert "octo run demo.octo --resume-from STEP" in result.err
+    octo("fork", "demo.octo", "old")
+    assert "the run goes on: 1 of 3 steps are done" in octo("run", "old", "--resume-from", "fit").out
+    assert (tmp_path / "old" / "recipe.yaml").read_text() == (tmp_path / "demo.octo" / "recipe.yaml").read_text()
     result = octo("run", "demo.octo", "--resume-from", "fit")
     assert "the run goes on: 1 of 3 steps are done" in result.out and "done: 2 steps" in result.out
 
