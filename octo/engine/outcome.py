@@ -30,8 +30,9 @@ log = logging.getLogger("octo.engine")
 class Outcome(Attempt):
     """The ends that an attempt can come to."""
 
-    def tell_plan(self, status: str, value: Any, error: dict[str, Any] | None = None) -> None:
-        """The unit is over."""
+    def tell_plan(self, status: str, value: Any, error: dict[str, Any] | None = None, *,
+                  seconds: float | None = None) -> None:
+        """The unit is over. `seconds` that its body took, where that counts."""
         raise NotImplementedError
 
     # -- well --------------------------------------------------------------------------------------
@@ -82,11 +83,7 @@ class Outcome(Attempt):
         if status == DONE and walk.has_breakpoint(spec, self.unit.item, "exit"):
             walk.hit_breakpoint(self.unit, spec, "exit")
         walk.frame.events.tell("step_exited", self.name, self.visit, status=status)
-        with walk.lock:
-            if status == DONE:
-                walk.frame.tally.steps += 1
-            walk.frame.tally.count(spec.name, seconds)
-        self.tell_plan(status, value)
+        self.tell_plan(status, value, seconds=seconds)
         return None
 
     def _ops(self) -> list[dict[str, Any]]:

@@ -18,6 +18,7 @@ from .dag import Unit
 from .outcome import Outcome
 from .step_book import (
     CACHED,
+    DONE,
     ENDED_WELL,
     FAILED,
     RUNNING,
@@ -214,11 +215,15 @@ class UnitRun(Outcome):
 
     # -- the plan ----------------------------------------------------------------------------------
 
-    def tell_plan(self, status: str, value: Any, error: dict[str, Any] | None = None) -> None:
+    def tell_plan(self, status: str, value: Any, error: dict[str, Any] | None = None, *,
+                  seconds: float | None = None) -> None:
         """It is over. An item that is the last one counts as running until its step is over too."""
         walk, position = self.walk, self.unit.position
         fan = None
         with walk.lock:
+            if seconds is not None:
+                walk.frame.tally.steps += status == DONE
+                walk.frame.tally.count(self.spec.name, seconds)
             if self.unit.item >= 0:
                 fan = walk.fans[position]
                 fan.left -= 1
