@@ -38,7 +38,8 @@ def graph_command(what: str, output: str | None, as_json: bool) -> None:
     An instance's picture shows what happened: done, current, failed, skipped, how often, how long. Without -o it
     is Assets/graph.png in the instance, or graph.png here for a library or a recipe. Nothing is run.
     """
-    from octo.engine.picture import Marks, draw, marks_from_state
+    from octo.engine.marks import Marks, marks_from_state
+    from octo.engine.picture import draw
 
     if is_instance(what):
         store = open_instance(what)

@@ -6,7 +6,6 @@ steps, are summed up instead of printed one by one.
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from contextlib import suppress
@@ -25,17 +24,6 @@ if TYPE_CHECKING:
 LINES_A_SECOND = 20
 SLOW_STEP = 0.5  # seconds; such a step always gets its line
 _OVER = ("DONE", "CACHED", "SKIPPED")
-
-
-def make_reporter(*, quiet: bool) -> Reporter:
-    """The reporter for this process's standard output."""
-    if quiet:
-        return QuietReporter()
-    if sys.stdout.isatty() and os.environ.get("TERM") != "dumb":
-        from octo.cli.live_line import LiveReporter
-
-        return LiveReporter()
-    return Reporter()
 
 
 @dataclass

@@ -21,6 +21,7 @@ from octo.cli.several import SeveralCommand
 from octo.errors import StoreError, UsageError, quoted
 
 if TYPE_CHECKING:
+    from octo.cli.reporter import Reporter
     from octo.engine import RunResult
     from octo.recipe.choice import Asked
     from octo.recipe.instance import Place
@@ -188,14 +189,25 @@ def _tell_edits(place: Place, asked: Asked, directory: str) -> None:
         click.echo(f"  octo run {quoted(directory)} --resume-from STEP", err=True)
 
 
+def _reporter(*, quiet: bool) -> Reporter:
+    """The reporter for this process's standard output."""
+    from octo.cli.reporter import QuietReporter, Reporter
+
+    if quiet:
+        return QuietReporter()
+    if sys.stdout.isatty() and os.environ.get("TERM") != "dumb":
+        from octo.cli.live_line import LiveReporter
+
+        return LiveReporter()
+    return Reporter()
+
+
 def _report(
     directory: str, steps: int | None, options: dict[str, Any], run: Callable[[list[Any]], RunResult]
 ) -> int:
     """Run with a reporter, and say how it ended."""
-    from octo.cli.reporter import make_reporter
-
     quiet, as_json = options["quiet"], options["as_json"]
-    with _step_output(quiet=quiet, as_json=as_json), make_reporter(quiet=quiet) as reporter:
+    with _step_output(quiet=quiet, as_json=as_json), _reporter(quiet=quiet) as reporter:
         subscribers: list[Any] = [reporter]
         level = logging.getLogger().level
         if debugging():

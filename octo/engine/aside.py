@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from octo.access import Access
 from octo.store import Author, writing_as
@@ -13,16 +13,14 @@ from octo.store.undo import undo_call
 
 from .attempt import Attempt
 from .dag import Unit
+from .dag_state import PlanState
 from .walk import ENGINE
 from .work import Call
-
-if TYPE_CHECKING:
-    from .dag_walk import DagWalk
 
 log = logging.getLogger("octo.engine")
 
 
-def aside(walk: DagWalk, who: str, function: Callable[[Call], Any], run: Attempt | None = None) -> None:
+def aside(walk: PlanState, who: str, function: Callable[[Call], Any], run: Attempt | None = None) -> None:
     """Do something beside the steps, as a call of its own. A failure is undone, and a warning."""
     with walk.lock:
         if walk.at_once:
@@ -53,7 +51,7 @@ def aside(walk: DagWalk, who: str, function: Callable[[Call], Any], run: Attempt
         log.warning("%s failed: %s: %s", who, type(problem).__name__, problem)
 
 
-def _end(walk: DagWalk, call: int, step: str, problem: BaseException | None) -> None:
+def _end(walk: PlanState, call: int, step: str, problem: BaseException | None) -> None:
     with walk.file.transaction(ENGINE, later=True) as tx:
         tx.flags["end"] = call
         if problem is not None:

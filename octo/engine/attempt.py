@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from octo.access import Access
 from octo.context import Context
@@ -19,6 +19,7 @@ from octo.store import Author, Transaction, writing_as
 from octo.store.author import ENVIRONMENT_NAME, left_behind
 
 from .dag import Unit
+from .dag_state import PlanState
 from .ending import Ending
 from .graph import StepSpec
 from .step_book import FAILED, RUNNING, STOPPED, WAITING, place_of, shown_name, write
@@ -26,14 +27,11 @@ from .timeout import call_within
 from .walk import ENGINE
 from .work import Call
 
-if TYPE_CHECKING:
-    from .dag_walk import DagWalk
-
 
 class Attempt:
     """What every attempt of a unit has, and the newest one. Used by one thread."""
 
-    def __init__(self, walk: DagWalk, unit: Unit, spec: StepSpec, visit: int) -> None:
+    def __init__(self, walk: PlanState, unit: Unit, spec: StepSpec, visit: int) -> None:
         self.walk, self.unit, self.spec, self.visit = walk, unit, spec, visit
         self.name = shown_name(spec.name, unit.item)
         self.file = walk.file

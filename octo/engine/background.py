@@ -5,14 +5,12 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Collection
 
 from .dag import Unit
+from .dag_state import PlanState
 from .step_book import FAILED, GROUP, RUNNING, STOPPED, shown_name
-from .unit import UnitRun
-
-if TYPE_CHECKING:
-    from .dag_walk import DagWalk
+from .unit import UnitRun, start_unit
 
 log = logging.getLogger("octo.engine")
 
@@ -20,21 +18,21 @@ log = logging.getLogger("octo.engine")
 class Background:
     """The background units of a run."""
 
-    def __init__(self, walk: DagWalk) -> None:
+    def __init__(self, walk: PlanState) -> None:
         self._walk = walk
         self._running: dict[Unit, tuple[UnitRun, threading.Thread]] = {}
 
-    def start_again(self) -> None:
-        """Those that an earlier part of this run had started, before any foreground step goes on."""
+    def start_again(self, runs: Collection[str]) -> None:
+        """Those of `runs` that an earlier part of this run had started, before any foreground step goes on."""
         walk = self._walk
         entries = walk.file.look((GROUP,), lambda steps: {
             name: entry.get("status") for name, entry in steps.items()} if isinstance(steps, dict) else {})
         for position, spec in enumerate(walk.steps):
-            if spec.background and spec.name in walk.decision.run and entries.get(spec.name) in (
+            if spec.background and spec.name in runs and entries.get(spec.name) in (
                     RUNNING, STOPPED, FAILED):
                 with walk.lock:
                     if walk.dag.take(Unit(position)):
-                        run = walk.new_run(Unit(position))
+                        run = start_unit(walk, Unit(position))
                         self.start(run)
 
     def start(self, run: UnitRun) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 from abc import abstractmethod
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,12 +13,11 @@ from octo.store.state_file import StateFile
 
 from .beside import Beside
 from .cut_off import undo_cut_off
-from .dag import Dag, Limits, Unit
-from .graph import Graph, StepSpec
+from .dag import Dag
+from .dag_state import PlanState
 from .position import put
 from .step_book import GROUP, LEFT_OUT, WAITING
-from .unit import Fan, UnitRun
-from .walk import Frame, Walk, Where
+from .walk import Frame, Where
 
 
 @dataclass
@@ -33,29 +31,8 @@ class Decision:
     warnings: list[str] = field(default_factory=list)
 
 
-class PlanStart(Walk):
-    """The steps (`StepSpec`) of a graph and how far they are. What is to run, and what is written first, the
-    subclass says."""
-
-    def __init__(self, graph: Graph, limits: Limits, *, keep_going: bool = False, use_hooks: bool = True) -> None:
-        self.graph = graph
-        self.steps: list[StepSpec] = [spec for spec in graph.nodes.values() if isinstance(spec, StepSpec)]
-        self.limits, self.keep_going, self.use_hooks = limits, keep_going, use_hooks
-        self.lock = threading.RLock()
-        self.changed = threading.Condition(self.lock)
-        self.fans: dict[int, Fan] = {}
-        self.visit = 0
-        self.failed: list[str] = []
-        """Steps that failed for good, and by whose failure the run fails."""
-        self.pause: list[tuple[str, str]] = []
-        self.paused_at = ""
-        self.broken: BaseException | None = None
-        """What went wrong in the engine itself, in another thread."""
-        self.at_once = False
-        self.units: dict[Unit, UnitRun] = {}
-        """What runs now, in the order in which it started."""
-        self.pending: list[Any] = []
-        """What waits for the next record: the end of a step after which the next begins at once."""
+class PlanStart(PlanState):
+    """What is to run, and what is written first, the subclass says."""
 
     # -- what the subclass says --------------------------------------------------------------------
 

@@ -8,27 +8,19 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
 
 from octo.errors import OctoError
 from octo.executors.threads import ThreadPool
-from octo.store import Transaction
 
-from . import breakpoints
-from .aside import aside
-from .attempt import Attempt
 from .background import Background
 from .dag import Unit
 from .dag_start import PlanStart
 from .ending import Ending
 from .graph import StepSpec
 from .position import put
-from .step_book import show_running, shown_name
-from .unit import UnitRun
+from .unit import UnitRun, start_unit
 from .walk import ENGINE, Frame
-from .work import Call
 
 log = logging.getLogger("octo.engine")
 
@@ -52,10 +44,6 @@ class DagWalk(PlanStart):
         """All steps are over: what is still to be done before the end is written."""
         return ending
 
-    def aside(self, who: str, function: Callable[[Call], Any], run: Attempt | None = None) -> None:
-        """Do something beside the steps, as a call of its own. A failure is undone, and a warning."""
-        aside(self, who, function, run)
-
     # -- walk --------------------------------------------------------------------------------------
 
     def walk(self) -> Ending:
@@ -64,7 +52,7 @@ class DagWalk(PlanStart):
         stopping.also = self.background.ask_to_stop
         try:
             stopping.raises = True
-            self.background.start_again()
+            self.background.start_again(self.decision.run)
             self._work_in_this_thread()
             self.settle()
             self.background.stop()
@@ -82,7 +70,7 @@ class DagWalk(PlanStart):
         while True:
             with self.changed:
                 while (run := self._next()) is None:
-                    self._flush_pending()
+                    self.flush_now()
                     if not self.dag.running:
                         return
                     self.changed.wait(_HEAR)
@@ -101,7 +89,7 @@ class DagWalk(PlanStart):
                 with self.changed:
                     run = self._next(parallel_only=True)
                     if run is None:
-                        self._flush_pending()
+                        self.flush_now()
                     if run is None or self.dag.has_room():
                         self.changed.notify_all()
             except BaseException as error:  # the disk is full, say: the engine's own thread ends the run
@@ -125,16 +113,7 @@ class DagWalk(PlanStart):
         unit = self.dag.next(may_start)
         if unit is None:
             return None
-        return self.new_run(unit)
-
-    def new_run(self, unit: Unit) -> UnitRun:
-        """The unit counts as running from now on. The caller holds the lock."""
-        self.dag.start(unit)
-        self.visit += 1
-        run = UnitRun(self, unit, self.dag.spec(unit), self.visit)
-        if not run.spec.background:
-            self.units[unit] = run
-        return run
+        return start_unit(self, unit)
 
     def _holds(self) -> bool:
         """Nothing new starts: a failure, a pause, a stop."""
@@ -154,70 +133,7 @@ class DagWalk(PlanStart):
             return True
         return False
 
-    # -- breakpoints -------------------------------------------------------------------------------
-
-    def may_break(self, spec: StepSpec) -> bool:
-        """Whether there may be a breakpoint behind the step."""
-        return spec.exit_breakpoint or bool(self.file.look((breakpoints.GROUP,), bool))
-
-    def has_breakpoint(self, spec: StepSpec, index: int, where: str) -> bool:
-        """Whether it stops here, and has not done so yet."""
-        name = shown_name(spec.name, index)
-        group = self.file.look((breakpoints.GROUP,), lambda found: found)
-        if not group and not (spec.entry_breakpoint if where == "entry" else spec.exit_breakpoint):
-            return False
-        if index >= 0 and not (isinstance(group, dict) and name in group):
-            return False  # the flags of the step are for the step as a whole
-        own = group.get(name) if isinstance(group, dict) else None
-        if not breakpoints.is_set({spec.name: own}, spec, where):
-            return False
-        passed = self.file.look(("engine", "passed", name), lambda found: found)
-        return where not in (passed if isinstance(passed, list) else ())
-
-    def hit_breakpoint(self, unit: Unit, spec: StepSpec, where: str) -> None:
-        """Nothing new starts; what runs is let finish. Told once, so that a resume goes on."""
-        name = shown_name(spec.name, unit.item)
-        with self.lock:
-            self.pause.append(("breakpoint", f"breakpoint at {where} of {name}"))
-            self.pending.append(lambda tx: tx.append(("engine", "passed", name), [where]))
-            self.paused_at = name
-            self.changed.notify_all()
-        self.frame.events.tell("breakpoint_hit", name, self.visit, where=where)
-
     # -- ends --------------------------------------------------------------------------------------
-
-    def ended(self, run: Attempt) -> None:
-        """A unit runs no more. The caller holds the lock."""
-        self.dag.stop(run.unit)
-        self.units.pop(run.unit, None)
-
-    def plan_is_less(self) -> None:
-        """A step has failed for good: what depends on it will not run. The caller holds the lock."""
-        if self.keep_going:
-            self.beside.never(self.dag.never())
-
-    def flush(self) -> None:
-        """Write what waits for the next record."""
-        with self.lock:
-            self._flush_pending()
-
-    def _flush_pending(self) -> None:
-        if self.pending and not self.at_once:
-            with self.file.transaction(ENGINE, later=True) as tx:
-                self.write_pending(tx)
-
-    def write_pending(self, tx: Transaction) -> None:
-        """What waits comes first in this record. The caller holds the lock."""
-        pending, self.pending = self.pending, []
-        for note in pending:
-            note(tx)
-
-    def show_running(self, tx: Transaction) -> None:
-        """The documented keys. The caller holds the lock."""
-        for run in self.units.values():
-            show_running(tx, run.name, run.spec.module)
-            return
-        show_running(tx, "", "")
 
     def _ending(self) -> Ending:
         if self.broken is not None:
@@ -244,7 +160,7 @@ class DagWalk(PlanStart):
         """What still runs counts no more and writes no more."""
         with self.lock:
             with suppress(OctoError):  # on a full disk, say
-                self._flush_pending()
+                self.flush_now()
             self.at_once = True
             for run in self.units.values():
                 run.leave()

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from octo.engine.graph import Graph
-from octo.engine.picture import DrawingProcess, Marks, describe_picture, marks_from_state
+from octo.engine.marks import Marks, marks_from_state
+from octo.engine.picture import DrawingProcess, describe_picture
 from octo.engine.step_marks import as_the_run_begins, is_plan, note
 from octo.errors import OctoError
 from octo.store import ParameterStore

@@ -15,6 +15,7 @@ from octo.errors import CtxClash
 from octo.store import GLOBAL, Transaction
 from octo.store.undo import lines_for, touching, undo_call, undo_calls
 
+from .aside import aside
 from .attempt import Attempt
 from .clash import Place, Writes, in_words
 from .dag import Unit
@@ -79,7 +80,7 @@ class Outcome(Attempt):
                 log.warning("the result of %s is not kept for other runs: %s: %s", self.name,
                             type(error).__name__, error)
         if hook:
-            walk.aside(f"{self.name}:on_success", partial(hook, status=status, error=None), self)
+            aside(walk, f"{self.name}:on_success", partial(hook, status=status, error=None), self)
         if status == DONE and walk.has_breakpoint(spec, self.unit.item, "exit"):
             walk.hit_breakpoint(self.unit, spec, "exit")
         walk.frame.events.tell("step_exited", self.name, self.visit, status=status)
@@ -168,7 +169,7 @@ class Outcome(Attempt):
             return False
         hook = self.hook_of_failure()
         if hook:
-            walk.aside(f"{self.name}:on_failure", partial(hook, status=FAILED, error=described), self)
+            aside(walk, f"{self.name}:on_failure", partial(hook, status=FAILED, error=described), self)
         self.tell_plan(FAILED, None, described)
         return False
 

@@ -22,7 +22,7 @@ from octo.engine.step_book import (
 from octo.engine.step_marks import StepMark, attempts_of
 
 if TYPE_CHECKING:
-    from octo.engine.picture import Marks
+    from octo.engine.marks import Marks
 
 WORDS = {WAITING: "waiting", RUNNING: "running", DONE: "done", FAILED: "failed", SKIPPED: "skipped",
          LEFT_OUT: "left out", CACHED: "cached", STOPPED: "stopped"}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from dataclasses import dataclass, field
 from typing import Any
 
 from octo.access import Access
@@ -15,6 +14,7 @@ from octo.executors.usage import Meter
 from octo.store import MISSING, Transaction, checked
 
 from .dag import Unit
+from .dag_state import Fan, PlanState
 from .outcome import Outcome
 from .step_book import (
     CACHED,
@@ -36,15 +36,14 @@ from .work import Cached
 log = logging.getLogger("octo.engine")
 
 
-@dataclass
-class Fan:
-    """A step that fans out: what its items came to so far. `errors`: of those that failed, in words."""
-
-    items: list[Any]
-    left: int
-    started: float
-    results: dict[int, Any] = field(default_factory=dict)
-    errors: dict[int, str] = field(default_factory=dict)
+def start_unit(walk: PlanState, unit: Unit) -> UnitRun:
+    """The unit counts as running from now on. The caller holds the lock."""
+    walk.dag.start(unit)
+    walk.visit += 1
+    run = UnitRun(walk, unit, walk.dag.spec(unit), walk.visit)
+    if not run.spec.background:
+        walk.units[unit] = run
+    return run
 
 
 class UnitRun(Outcome):

@@ -60,7 +60,8 @@ class DependencyGraph:
 
         Of a graph that is too large to show one, the cycle alone is drawn.
         """
-        from octo.engine.picture import Marks, draw
+        from octo.engine.marks import Marks
+        from octo.engine.picture import draw
         from octo.engine.step_picture import MOST_ARROWS
 
         self._check_names()

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from octo.engine.aside import aside
 from octo.engine.dag import Limits
 from octo.engine.dag_start import Decision
 from octo.engine.dag_walk import DagWalk
@@ -213,7 +214,7 @@ class RecipeWalk(DagWalk):
                 "status": ending.status,
                 "error": self.error,
             }
-            self.aside(who, lambda call: run_hooks(wanted, call, {**names, "ctx": call.ctx}, self.around))
+            aside(self, who, lambda call: run_hooks(wanted, call, {**names, "ctx": call.ctx}, self.around))
         return ending
 
     def put_away(self) -> None:

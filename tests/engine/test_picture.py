@@ -19,7 +19,8 @@ import pytest
 from octo.engine import dot, dot_text, layout, live_picture, picture, render
 from octo.engine.graph import FAILURE_ARROW, Arrow, Graph, NodeSpec
 from octo.engine.live_picture import GraphPicture
-from octo.engine.picture import Marks, describe_picture, draw, marks_from_state
+from octo.engine.marks import Marks, marks_from_state
+from octo.engine.picture import describe_picture, draw
 from octo.errors import NotAvailable, OctoError, UsageError
 
 
@@ -487,7 +488,7 @@ def test_a_drawing_that_comes_late_replaces_no_newer_one(tmp_path):
 def test_no_graphviz_in_the_process_that_asks(tmp_path):
     code = (
         "import sys; from pathlib import Path; from octo.engine.graph import Graph\n"
-        "from octo.engine.picture import *\n"
+        "from octo.engine.picture import *; from octo.engine.marks import Marks\n"
         f"draw(Graph(Path('/x'), {{}}), Marks(), Path({str(tmp_path / 'g.png')!r}))\n"
         "assert not {'pygraphviz', 'graphviz'} & set(sys.modules)"
     )

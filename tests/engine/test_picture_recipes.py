@@ -15,7 +15,8 @@ from octo.cli.main import cli
 from octo.engine import dot, layout
 from octo.engine.graph import Arrow, Graph, StepSpec
 from octo.engine.live_picture import GraphPicture
-from octo.engine.picture import Marks, describe_picture, draw, marks_from_state
+from octo.engine.marks import Marks, marks_from_state
+from octo.engine.picture import describe_picture, draw
 from octo.engine.step_picture import MOST_ARROWS, list_order, without_shortcuts
 from octo.recipe.run import run_recipe
 
