@@ -6,7 +6,6 @@ a step looks for the next one itself.
 
 from __future__ import annotations
 
-import logging
 import os
 from contextlib import suppress
 
@@ -21,8 +20,6 @@ from .graph import StepSpec
 from .position import put
 from .unit import UnitRun, start_unit
 from .walk import ENGINE, Frame
-
-log = logging.getLogger("octo.engine")
 
 _HEAR = 0.5 if os.name == "nt" else None
 """Seconds after which the engine's thread looks up: elsewhere a signal wakes it."""
