@@ -59,21 +59,23 @@ class Access:
 
     @contextmanager
     def changing(self, who: str | None = None) -> Iterator[Transaction]:
-        """One record, in this author's name; AttemptEnded when the call that it belongs to is over."""
+        """One record, in this author's name; AttemptEnded when the call that it belongs to is over.
+
+        Inside another it is a part of that; an exception takes back what was done in this one, also
+        where it is caught there.
+        """
         self._check_open()
         with self.file.transaction(who or self.author.who, self.author, later=self.later) as tx:
             self._check_open()  # it may have been over when the lock was had
             if self.tracked and tx.touches is None:
                 tx.touches = []
-            if not self.checks:
-                yield tx
-                return
             mark = Mark(tx)
-            yield tx
             try:
-                self._check(tx, mark)
+                yield tx
+                if self.checks:
+                    self._check(tx, mark)
             except BaseException:
-                take_back(tx, mark)  # the caller may be inside a larger transaction, and go on
+                take_back(tx, mark)
                 raise
 
     def _check_open(self) -> None:

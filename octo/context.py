@@ -89,9 +89,6 @@ class Context(Group):
         with self._access.changing(who) as tx:
             tx.set(self._at(key), value)
 
-    def __setitem__(self, key: str, value: Any) -> None:
-        self.set(key, value)
-
     def delete(self, key: str, who: str | None = None) -> None:
         """Remove a key; KeyError where there is none."""
         with self._access.changing(who):

@@ -10,6 +10,7 @@ memory instead (orjson does) finds only a mark there that is no value, so it fai
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, ItemsView, Iterable, Iterator, MutableMapping, MutableSequence, ValuesView
 from typing import TYPE_CHECKING, Any, SupportsIndex, overload
 
@@ -101,7 +102,9 @@ class LiveDict(Live, _TrueDict):
 
     def __setitem__(self, key: str, value: Any) -> None:
         with self._changing() as tx:
-            tx.set(self._at(key), value)
+            place = self._at(key)
+            if not self._stands_at(place, value):
+                tx.set(place, value)
 
     def __delitem__(self, key: str) -> None:
         with self._changing() as tx:
@@ -190,7 +193,9 @@ class LiveList(Live, _TrueList):
         with self._changing() as tx:
             length = len(tx.peek(self._path))
             if not isinstance(index, slice):
-                tx.set((*self._path, _position(index, length)), value)
+                place = (*self._path, _position(index, length))
+                if not self._stands_at(place, value):
+                    tx.set(place, value)
                 return
             start, stop, step = index.indices(length)
             if step == 1:
@@ -199,8 +204,8 @@ class LiveList(Live, _TrueList):
             places, values = list(range(start, stop, step)), list(value)
             if len(places) != len(values):
                 raise ValueError(f"{len(values)} values for {len(places)} places")
-            for place, item in zip(places, values, strict=True):
-                tx.set((*self._path, place), item)
+            for position, item in zip(places, values, strict=True):
+                tx.set((*self._path, position), item)
 
     def __delitem__(self, index: int | slice) -> None:
         with self._changing() as tx:
@@ -242,6 +247,17 @@ class LiveList(Live, _TrueList):
             tx.splice(self._path, place, 1, [])
         return value
 
+    def remove(self, value: Any) -> None:
+        """Remove the first item that equals `value`; ValueError where none does."""
+        with self._changing() as tx:
+            tx.splice(self._path, self.index(value), 1, [])
+
+    def index(self, value: Any, start: int = 0, stop: int = sys.maxsize) -> int:
+        return int(self._use(lambda there: there.index(_plain(value), start, stop)))
+
+    def count(self, value: Any) -> int:
+        return int(self._use(lambda there: there.count(_plain(value))))
+
     def clear(self) -> None:
         with self._changing() as tx:
             tx.splice(self._path, 0, len(tx.peek(self._path)), [])
@@ -271,7 +287,7 @@ class LiveList(Live, _TrueList):
             position += 1
 
     def __contains__(self, value: object) -> bool:
-        return bool(self._use(lambda there: value in there))
+        return bool(self._use(lambda there: _plain(value) in there))
 
     def __add__(self, other: Iterable[Any]) -> list[Any]:
         return [*self.plain(), *other]

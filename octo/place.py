@@ -80,6 +80,11 @@ class Live:
         view = self._views.get(type(value))
         return value if view is None else view(self._access, (*self._path, part))
 
+    def _stands_at(self, path: tuple[Any, ...], value: Any) -> bool:
+        """Whether `value` is what is at `path`: after `ctx["rows"] += [row]` nothing is left to be set there."""
+        return (isinstance(value, Live) and value._access.file is self._access.file
+                and value._path == path and not value._place.gone)
+
     @contextmanager
     def _changing(self) -> Iterator[Transaction]:
         with self._access.changing() as tx:

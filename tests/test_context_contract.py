@@ -350,6 +350,21 @@ def test_what_is_refused_in_a_transaction_is_not_in_it(ctx: Context) -> None:
     assert ctx == {"a": 1, "n": 5, "rows": [{"kept": True}]}
 
 
+def test_a_change_that_fails_is_not_in_the_transaction_around_it(ctx: Context) -> None:
+    ctx["rows"] = [1]
+    with ctx.transaction():
+        ctx["a"] = 1
+        with pytest.raises(InvalidValue):
+            ctx.update(good=1, bad=float("nan"))
+        with pytest.raises(KeyError), ctx.transaction():
+            ctx["rows"].append(2)
+            ctx["b"] = ctx["nothing"]
+        assert ctx == {"rows": [1], "a": 1}
+        ctx["rows"].append(3)
+    assert ctx == {"rows": [1, 3], "a": 1}
+    assert [entry["value"] for entry in ctx.get_history("rows")] == [[1], [3]]
+
+
 def test_a_check_of_what_is_there_already(ctx: Context) -> None:
     ctx["n"] = "7"
     with pytest.raises(InvalidValue, match="ctx/n: '7' is not int"):

@@ -262,6 +262,49 @@ def test_a_change_deep_inside_is_one_small_record(ctx: Context, store: Parameter
     assert {change.who for change in changes} == {"step_node_one"}
 
 
+@pytest.mark.parametrize("code, path, value", [
+    ("ctx['rows'] += [2]", ["rows"], [2]),
+    ("ctx['rows'][0]['in'] += [2]", ["rows", 0, "in"], [2]),
+    ("ctx['d'] |= {'b': 2}", ["d", "b"], 2),
+])
+def test_changed_in_place_it_is_not_set_once_more(ctx: Context, code: str, path: list[Any], value: Any) -> None:
+    ctx.update(rows=[{"in": [1]}], d={"a": 1})
+    exec(code, {"ctx": ctx})
+    changes = ctx.get_history(path[0])
+    assert [(change.get("path"), change["value"]) for change in changes[1:]] == [(path, value)]
+
+
+def test_what_left_its_place_is_set_again(ctx: Context) -> None:
+    ctx["rows"] = [1]
+    old = ctx["rows"]
+    ctx["other"] = old
+    ctx["rows"] = [2]
+    with pytest.raises(StaleView):
+        ctx["rows"] = old
+    ctx["rows"] = ctx["other"]
+    assert ctx == {"rows": [1], "other": [1]}
+
+
+def test_removing_a_value_is_one_change_among_threads(ctx: Context) -> None:
+    ctx["rows"] = list(range(100))
+    rows = ctx["rows"]
+
+    def put_before() -> None:
+        for number in range(100, 130):
+            rows.insert(0, number)
+
+    threads = [threading.Thread(target=put_before) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for number in range(60):
+        rows.remove(number)
+    for thread in threads:
+        thread.join()
+    assert sorted(rows) == sorted([*range(60, 100), *range(100, 130), *range(100, 130)])
+    with pytest.raises(ValueError, match="not in list"):
+        rows.remove(7)
+
+
 def test_what_goes_in_is_by_value(ctx: Context, store: ParameterStore) -> None:
     rows = [{"a": 1}]
     ctx["rows"] = rows
