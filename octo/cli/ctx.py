@@ -57,6 +57,17 @@ def ctx_command(ctx: click.Context, directory: str) -> None:
         ctx.invoke(get_command)
 
 
+def _inside(data: dict[str, Any], path: str) -> str:
+    """The path as messages and the history spell it (`ctx/rows/3`) is taken too, unless ctx has a key `ctx`."""
+    return path.removeprefix("ctx/") if "ctx" not in data else path
+
+
+def _refuse_all(place: tuple[Any, ...]) -> None:
+    """An empty PATH, say of an unset shell variable, is not meant as all of ctx."""
+    if not place:
+        raise UsageError("which place in ctx? Give a PATH such as rows/3/cpu")
+
+
 path_argument = click.argument("path", metavar="PATH", type=Text())
 optional_path = click.argument("path", metavar="[PATH]", required=False, default="", type=Text())
 
@@ -68,7 +79,7 @@ optional_path = click.argument("path", metavar="[PATH]", required=False, default
 def get_command(directory: str, path: str = "", as_json: bool = False) -> None:
     """Print ctx, or one place in it."""
     data = open_instance(directory).get("ctx", default={})
-    print_value(find_place(data, path, "ctx", directory)[1], as_json=as_json)
+    print_value(find_place(data, _inside(data, path), "ctx", directory)[1], as_json=as_json)
 
 
 @command(
@@ -92,7 +103,9 @@ def set_command(directory: str, path: str, value: str, string: bool, as_json: bo
     from octo.documented import typed
 
     store = open_instance(directory)
-    place, old = new_place(store.get("ctx", default={}), path)
+    data = store.get("ctx", default={})
+    place, old = new_place(data, _inside(data, path))
+    _refuse_all(place)
     new = value if string else typed(value, old)
     store.set("ctx", *place, new)
     print_value(new, as_json=as_json)
@@ -105,7 +118,9 @@ def set_command(directory: str, path: str, value: str, string: bool, as_json: bo
 def delete_command(directory: str, path: str, as_json: bool) -> None:
     """Delete one place in ctx."""
     store = open_instance(directory)
-    place, old = find_place(store.get("ctx", default={}), path, "ctx", directory)
+    data = store.get("ctx", default={})
+    place, old = find_place(data, _inside(data, path), "ctx", directory)
+    _refuse_all(place)
     store.delete("ctx", *place)
     if as_json:
         print_json({"deleted": path, "old": old})
@@ -123,7 +138,8 @@ def delete_command(directory: str, path: str, as_json: bool) -> None:
 def history_command(directory: str, path: str, limit: int, as_json: bool) -> None:
     """Show who changed ctx, or one place in it, and when."""
     store = open_instance(directory)
-    place = find_place(store.get("ctx", default={}), path, "ctx", directory, gone_is_fine=True)[0]
+    data = store.get("ctx", default={})
+    place = find_place(data, _inside(data, path), "ctx", directory, gone_is_fine=True)[0]
     print_changes(store, ("ctx", *place), limit=limit, since=None, as_json=as_json, directory=directory)
 
 

@@ -11,7 +11,7 @@ import click
 
 from octo.cli.command import Text, command, json_option
 from octo.cli.instance import directory_argument, is_instance, octo_command, open_instance
-from octo.cli.places import find_place
+from octo.cli.places import find_place, has_place
 from octo.cli.printing import moment, print_json, print_next, shorten, table
 from octo.errors import UsageError
 
@@ -78,7 +78,10 @@ def print_changes(
     everything: bool = True,
 ) -> None:
     """Print the newest `limit` changes at or below `place`, oldest first."""
-    changes: list[Change] = store.history(place, since=since or 0)
+    from octo.store import spell
+
+    wanted = spell(place)
+    changes = [change for change in store.history(place[:1], since=since or 0) if _is_about(change, wanted)]
     if not everything:
         changes = [change for change in changes if not _is_bookkeeping(change)]
     left_out = max(0, len(changes) - limit) if limit else 0
@@ -87,7 +90,7 @@ def print_changes(
         print_json([_as_dict(change) for change in changes])
         return
     if not changes:
-        click.echo("no changes" + (f" of {'/'.join(map(str, place))}" if place else ""))
+        click.echo("no changes" + (f" of {wanted}" if place else ""))
         return
     if left_out:
         click.echo(f"({left_out:,} older changes are not shown; --limit 0 shows all)")
@@ -102,6 +105,22 @@ def print_changes(
         for change in changes
     ]
     click.echo(table(("seq", "time", "who", "what", "change"), rows, right=(0,)))
+
+
+def _is_about(change: Change, wanted: str) -> bool:
+    """Whether it was made at the place or in it, or put or removed something with that place in it.
+
+    By the text: of what is gone nobody knows whether `7` was a position or a key, and a key may hold a slash.
+    """
+    from octo.store import spell
+
+    here = spell(change.path)
+    if not wanted or f"{here}/".startswith(f"{wanted}/"):
+        return True
+    if here and not wanted.startswith(f"{here}/"):
+        return False
+    inside = wanted[len(here) + 1 :] if here else wanted
+    return change.op in ("append", "splice") or has_place(change.value, inside) or has_place(change.old, inside)
 
 
 def _is_bookkeeping(change: Change) -> bool:

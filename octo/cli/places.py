@@ -17,50 +17,45 @@ def find_place(
 
     `gone_is_fine`: a place that is no longer there is taken as it is spelt (its history may be asked for).
     """
-    place: list[Any] = []
-    rest = _parts(text)
-    while rest:
-        step = _step(data, rest)
-        if step is None:
-            if gone_is_fine:
-                return (*place, *(int(part) if part.isdigit() else part for part in rest)), None
-            raise _missing(data, place, rest[0], what, directory)
-        key, used = step
-        data = data[key]
-        place.append(key)
-        rest = rest[used:]
-    return tuple(place), data
+    place, value, rest = _follow(data, text)
+    if not rest:
+        return place, value
+    if gone_is_fine:
+        return (*place, *rest), None
+    raise _missing(value, place, rest[0], what, directory)
+
+
+def has_place(data: Any, text: str) -> bool:
+    """Whether `data` has the place."""
+    return not _follow(data, text)[2]
 
 
 def new_place(data: Any, text: str) -> tuple[Place, Any]:
     """Keys of a place that may be new in its dict, and the value there (None if new)."""
-    place: list[Any] = []
-    rest = _parts(text)
+    place, value, rest = _follow(data, text)
     if not rest:
-        raise UsageError("which place in ctx? Give a PATH such as rows/3/cpu")
-    while rest:
-        step = _step(data, rest)
-        if step is None:
-            break
-        key, used = step
-        data = data[key]
-        place.append(key)
-        rest = rest[used:]
-    if not rest:
-        return tuple(place), data
+        return place, value
     here = "/".join(map(str, place)) or "ctx"
-    if not isinstance(data, dict):
-        kind = f"a list of {len(data)}" if isinstance(data, list) else "a single value"
+    if not isinstance(value, dict):
+        kind = f"a list of {len(value)}" if isinstance(value, list) else "a single value"
         raise UsageError(f"{here} is {kind}; it has no place '{rest[0]}'")
     if len(rest) > 1:
         raise UsageError(
-            f"there is no '{rest[0]}' in {here}{nearest(rest[0], data)}; set that first, such as to '{{}}'"
+            f"there is no '{rest[0]}' in {here}{nearest(rest[0], value)}; set that first, such as to '{{}}'"
         )
     return (*place, rest[0]), None
 
 
-def _parts(text: str) -> list[str]:
-    return text.split("/") if text else []
+def _follow(data: Any, text: str) -> tuple[Place, Any, list[str]]:
+    """The place as far as it is there: its keys, the value, and the parts that are left."""
+    place: list[Any] = []
+    rest = text.split("/") if text else []
+    while rest and (step := _step(data, rest)) is not None:
+        key, used = step
+        data = data[key]
+        place.append(key)
+        rest = rest[used:]
+    return tuple(place), data, rest
 
 
 def _step(data: Any, rest: list[str]) -> tuple[Any, int] | None:
@@ -79,7 +74,7 @@ def _step(data: Any, rest: list[str]) -> tuple[Any, int] | None:
     return None
 
 
-def _missing(data: Any, place: list[Any], part: str, what: str, directory: str) -> UsageError:
+def _missing(data: Any, place: Place, part: str, what: str, directory: str) -> UsageError:
     here = "/".join(map(str, [what, *place]))
     if isinstance(data, dict):
         there = nearest(part, data) or (f"; there are: {_some(data)}" if data else "; it is empty")

@@ -57,7 +57,7 @@ def print_json(value: Any, *, indent: int = 2) -> None:
 def print_value(value: Any, *, as_json: bool) -> None:
     """Print one value: text bare (unless JSON is asked for), else JSON."""
     if isinstance(value, str) and not as_json:
-        click.echo(value)
+        click.echo(value, color=True)  # as it is: click would leave colours out of what goes into a file
     else:
         print_json(value, indent=4)
 

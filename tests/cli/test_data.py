@@ -109,7 +109,7 @@ def test_ctx_history_and_diff(octo: Any, data: str) -> None:
     assert shown[-1].split()[-4:] == ["ctx/rows/0/n", "1", "->", "7"]
     changes = octo("ctx", data, "history", "--json").json
     assert [change["op"] for change in changes[-3:]] == ["set", "delete", "set"]
-    assert octo("ctx", data, "history", "a/b").out.count("a/b") == 1  # also of what is gone
+    assert "ctx/a/b  deleted" in octo("ctx", data, "history", "a/b").out  # also of what is gone
     diff = octo("ctx", data, "diff", before).out.splitlines()
     assert sorted(line[:12].rstrip() for line in diff)[0] == '+ verdict: "'
     assert any(line.startswith("- a/b: ") for line in diff) and any(
@@ -117,6 +117,47 @@ def test_ctx_history_and_diff(octo: Any, data: str) -> None:
     )
     assert octo("ctx", data, "diff", before, before + 1, "--json").json[0]["op"] == "set"
     assert octo("ctx", data, "diff", before, before).out == "no difference\n"
+
+
+@pytest.mark.parametrize("path", ["2024", "years/2024", "a/b/c", "years", "last/0"])
+def test_ctx_history_of_what_is_gone_is_whole(octo: Any, data: str, path: str) -> None:
+    octo("ctx", data, "set", "2024", "1")
+    octo("ctx", data, "set", "years", '{"2024": {"x": 1}}')
+    octo("ctx", data, "set", "last", "[5]")
+    kinds = [change["op"] for change in octo("ctx", data, "history", path, "--json").json]
+    octo("ctx", data, "delete", path)
+    changes = octo("ctx", data, "history", path, "--json").json
+    assert [change["op"] for change in changes] == [*kinds, "splice" if path == "last/0" else "delete"]
+    octo("ctx", data, "delete", "a/b")
+    assert octo("ctx", data, "history", "a/b/c", "--json").json[-1]["op"] == "delete"  # it went with what held it
+
+
+def test_ctx_history_shows_only_what_the_place_was_in(octo: Any, data: str) -> None:
+    assert octo("ctx", data, "history", "never").out == "no changes of ctx/never\n"
+    octo("ctx", data, "set", "rows", "[]")
+    assert octo("ctx", data, "history", "never").out == "no changes of ctx/never\n"
+    assert octo("ctx", data, "history", "rows/0/n").out.count("ctx") == 2  # made with all of ctx, gone with its list
+
+
+def test_ctx_takes_a_place_as_the_history_spells_it(octo: Any, data: str) -> None:
+    assert octo("ctx", data, "get", "ctx/rows/0/n").out == "1\n"
+    assert octo("ctx", data, "set", "ctx/rows/0/n", "5").out == "5\n"
+    assert octo("ctx", data, "history", "ctx/rows/0/n").out.splitlines()[-1].endswith("1 -> 5")
+    assert octo("ctx", data, "delete", "ctx/rows/0/n").code == 0
+    octo("ctx", data, "set", "ctx", '{"rows": "mine"}')
+    assert octo("ctx", data, "get", "ctx/rows").out == "mine\n"
+
+
+@pytest.mark.parametrize("words", [("delete", ""), ("set", "", "5")])
+def test_ctx_does_not_lose_all_for_an_empty_path(octo: Any, data: str, words: tuple[str, ...]) -> None:
+    assert "which place in ctx?" in octo("ctx", data, *words, code=2).err
+    assert "rows" in octo("ctx", data, "get").json
+
+
+def test_ctx_prints_text_as_it_is(octo: Any, data: str) -> None:
+    with ParameterStore(data) as store:
+        store.set("ctx", "text", "a \x1b[31mred\x1b[0m")
+    assert octo("ctx", data, "get", "text").out == "a \x1b[31mred\x1b[0m\n"
 
 
 # --- history, at, fork
