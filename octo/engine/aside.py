@@ -14,17 +14,31 @@ from octo.store.undo import undo_call
 from .attempt import Attempt
 from .dag import Unit
 from .dag_state import PlanState
+from .retry import Retry
 from .walk import ENGINE
 from .work import Call
 
 log = logging.getLogger("octo.engine")
 
 
-def aside(walk: PlanState, who: str, function: Callable[[Call], Any], run: Attempt | None = None) -> None:
-    """Do something beside the steps, as a call of its own. A failure is undone, and a warning."""
+def aside(walk: PlanState, who: str, function: Callable[[Call], Any], run: Attempt | None = None,
+          retry: dict[str, Any] | None = None) -> None:
+    """Do something beside the steps, each try as a call of its own. A failure is undone, and a warning."""
+    tries = Retry.of(retry)
+    made = 1
+    while (problem := _once(walk, who, function, run)) is not None and tries.allows(problem, made):
+        if walk.frame.stopping.event.wait(tries.wait(made)):
+            break
+        made += 1
+    if problem is not None:
+        log.warning("%s failed: %s: %s", who, type(problem).__name__, problem)
+
+
+def _once(walk: PlanState, who: str, function: Callable[[Call], Any], run: Attempt | None) -> BaseException | None:
+    """What it failed with, if it did."""
     with walk.lock:
         if walk.at_once:
-            return
+            return None
         with walk.file.transaction(ENGINE, later=True) as tx:
             walk.write_pending(tx)
             tx.flags["begin"] = True
@@ -45,10 +59,9 @@ def aside(walk: PlanState, who: str, function: Callable[[Call], Any], run: Attem
         access.closed = True
     with walk.lock:
         if walk.at_once:  # the next run undoes it
-            return
+            return None
         _end(walk, call, run.spec.name if of_step else "", problem)
-    if problem is not None:
-        log.warning("%s failed: %s: %s", who, type(problem).__name__, problem)
+    return problem
 
 
 def _end(walk: PlanState, call: int, step: str, problem: BaseException | None) -> None:

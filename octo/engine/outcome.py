@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -23,6 +23,7 @@ from .failure import describe
 from .retry import Retry
 from .step_book import DONE, FAILED, STOPPED, WAITING, kept_result, shown_name, write
 from .walk import ENGINE
+from .work import Hook
 from .written import kept_by_checkpoint
 
 log = logging.getLogger("octo.engine")
@@ -57,7 +58,7 @@ class Outcome(Attempt):
             if status == DONE:
                 tx.increment((GLOBAL, "run_step_count"), 1)
 
-        hook = work.hook(True) if walk.use_hooks and self.unit.item < 0 else None
+        hooks = self.hooks(True)
         with walk.lock:
             if self.is_over():
                 return None
@@ -68,7 +69,7 @@ class Outcome(Attempt):
                     return clash
             # Whoever begins an attempt next writes what waits first, in the same record.
             walk.pending.append(note)
-            if losers or hook or work.looks or spec.background or walk.may_break(spec):
+            if losers or hooks or work.looks or spec.background or walk.may_break(spec):
                 self.commit(losers)
         if self.call:
             self.calls = [*self.calls, self.call]
@@ -79,8 +80,8 @@ class Outcome(Attempt):
             except Exception as error:
                 log.warning("the result of %s is not kept for other runs: %s: %s", self.name,
                             type(error).__name__, error)
-        if hook:
-            aside(walk, f"{self.name}:on_success", partial(hook, status=status, error=None), self)
+        for hook in hooks:
+            aside(walk, f"{self.name}:on_success", partial(hook.run, status=status, error=None), self, hook.retry)
         if status == DONE and walk.has_breakpoint(spec, self.unit.item, "exit"):
             walk.hit_breakpoint(self.unit, spec, "exit")
         walk.frame.events.tell("step_exited", self.name, self.visit, status=status)
@@ -167,15 +168,13 @@ class Outcome(Attempt):
             with walk.lock:  # who asked to stop decides: the next run tries again
                 walk.ended(self)
             return False
-        hook = self.hook_of_failure()
-        if hook:
-            aside(walk, f"{self.name}:on_failure", partial(hook, status=FAILED, error=described), self)
+        for hook in self.hooks(False):
+            aside(walk, f"{self.name}:on_failure", partial(hook.run, status=FAILED, error=described), self, hook.retry)
         self.tell_plan(FAILED, None, described)
         return False
 
-    def hook_of_failure(self) -> Callable[..., None] | None:
-        has_one = self.walk.use_hooks and self.unit.item < 0
-        return self.spec.work.hook(False) if has_one else None
+    def hooks(self, succeeded: bool) -> Sequence[Hook]:
+        return self.spec.work.hooks(succeeded) if self.walk.use_hooks and self.unit.item < 0 else ()
 
     def record_failure(self, error: BaseException, status: str) -> dict[str, Any]:
         walk, spec, call = self.walk, self.spec, self.call

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,6 +36,14 @@ class Call:
     attempt: int = 1
     resumed: bool = False
     usage: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class Hook:
+    """`run(call, status=…, error=…)` is one try of it; `retry` as with a step."""
+
+    run: Callable[..., None]
+    retry: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -77,9 +85,9 @@ class Work(ABC):
         """The call ended well: keep it for `cached`. `ops()` are its changes in ctx."""
         return
 
-    def hook(self, succeeded: bool) -> Callable[[Call, str, dict[str, Any] | None], None] | None:
-        """What is to be done once the outcome is final, given the status and the error; None for nothing."""
-        return None
+    def hooks(self, succeeded: bool) -> Sequence[Hook]:
+        """What is to be done once the outcome is final, one after the other."""
+        return ()
 
     def fingerprint(self) -> str:
         """SHA-256 (hex) of the source of what is run; "" where there is none."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from octo.engine.graph import Arrow, Graph, StepSpec
 from octo.engine.position import put, setting
 from octo.engine.step_book import GROUP, LEFT_OUT, WAITING
 from octo.engine.walk import ENGINE, Frame
+from octo.engine.work import Call
 from octo.store import GLOBAL, MISSING, RECIPE_FILE, Transaction
 from octo.store.state_file import StateFile
 from octo.store.undo import lines_for, undo_calls
@@ -28,7 +30,7 @@ from .instance import Place, recipe_settings
 from .jobs import RunJobs, cut_off
 from .model import Recipe, Step
 from .names import StepsView
-from .step_work import StepWork, run_hooks
+from .step_work import StepWork, run_hook
 
 THREADS = 32
 _OWN = ("run_loop_count", "ended_by", "pause_reason", "last_error")
@@ -214,8 +216,12 @@ class RecipeWalk(DagWalk):
                 "status": ending.status,
                 "error": self.error,
             }
-            aside(self, who, lambda call: run_hooks(wanted, call, {**names, "ctx": call.ctx}, self.around))
+            for hook in wanted:
+                aside(self, who, partial(self._run_hook, hook, names), retry=hook.retry)
         return ending
+
+    def _run_hook(self, hook: Step, names: dict[str, Any], call: Call) -> None:
+        run_hook(hook, call, {**names, "ctx": call.ctx}, self.around)
 
     def put_away(self) -> None:
         self.jobs.leave()

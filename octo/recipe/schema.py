@@ -89,7 +89,7 @@ def reference() -> str:
         _table(RESOURCES),
         "## Hooks\n",
         "`on_success` and `on_failure` take a step without a name, or a list of them. A hook has the fields "
-        f"{_listed(HOOK)}. A hook that fails is a warning.\n",
+        f"{_listed(HOOK)}. Each is run whatever became of the one before; one that fails is a warning.\n",
         "## Templates\n",
         "Texts in `params`, `args`, `cmd`, `cwd`, `env`, `stdin_file`, `timeout` and `cache_key` may hold jinja2 "
         "templates; `when` and `for_each` are expressions, with or without braces. A text that is one `{{ … }}` and "

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
-from octo.engine.work import Cached, Call, Work
+from octo.engine.work import Cached, Call, Hook, Work
 from octo.errors import OctoError, StepFailed
 
 from .bodies import Surroundings, body_of
@@ -13,7 +14,7 @@ from .cache import Cache, cache_entry
 from .jobs import RunJobs, StepJobs
 from .model import Step
 from .names import StepsView, template_names
-from .template import evaluate, has_template, render
+from .template import evaluate, render
 
 
 class StepWork(Work):
@@ -69,24 +70,9 @@ class StepWork(Work):
 
     def _run_body(self, call: Call) -> Any:
         names = self.names(call)
-        value = self.body.run(call, names, self._timeout(names))
-        missing = [key for key in self.step.success.get("ctx_has_keys", ()) if key not in call.ctx]
-        if missing:
-            raise StepFailed(f"it ended, but ctx does not have {', '.join(missing)} (success: ctx_has_keys)")
+        value = self.body.run(call, names, _timeout(self.step, names))
+        _check_success(self.step, call)
         return value
-
-    def _timeout(self, names: Mapping[str, Any]) -> float | None:
-        timeout = self.step.timeout
-        if timeout is None or not isinstance(timeout, str):
-            return timeout
-        value = render(timeout, names)
-        try:
-            seconds = float(value)
-        except (TypeError, ValueError):
-            raise OctoError(f"timeout: {timeout} is {value!r}, which is no number of seconds") from None
-        if not 0 < seconds < float("inf"):
-            raise OctoError(f"timeout: {timeout} is {value!r}; a time-out is more than 0 seconds")
-        return seconds
 
     # -- the cache ---------------------------------------------------------------------------------
 
@@ -108,25 +94,39 @@ class StepWork(Work):
 
     # -- afterwards --------------------------------------------------------------------------------
 
-    def hook(self, succeeded: bool) -> Callable[[Call, str, dict[str, Any] | None], None] | None:
-        hooks = self._hooks[succeeded]
-        if not hooks:
-            return None
+    def hooks(self, succeeded: bool) -> list[Hook]:
+        return [Hook(partial(self._run_hook, hook), hook.retry) for hook in self._hooks[succeeded]]
 
-        def run(call: Call, status: str, error: dict[str, Any] | None) -> None:
-            more = {"step": self.step.name, "status": status, "error": error}
-            run_hooks(hooks, call, {**self.names(call), **more}, self._around)
-
-        return run
+    def _run_hook(self, hook: Step, call: Call, status: str, error: dict[str, Any] | None) -> None:
+        more = {"step": self.step.name, "status": status, "error": error}
+        run_hook(hook, call, {**self.names(call), **more}, self._around)
 
     def fingerprint(self) -> str:
         return self.body.fingerprint()
 
 
-def run_hooks(hooks: list[Step], call: Call, names: dict[str, Any], around: Surroundings) -> None:
-    """Run them one after the other; the first that fails ends it."""
-    for hook in hooks:
-        timeout = hook.timeout
-        if isinstance(timeout, str) and has_template(timeout):
-            timeout = float(render(timeout, names))
-        body_of(hook, around).run(call, names, None if timeout is None else float(timeout))
+def run_hook(hook: Step, call: Call, names: dict[str, Any], around: Surroundings) -> None:
+    """One try of a hook."""
+    if hook.when is None or evaluate(hook.when, names):
+        body_of(hook, around).run(call, names, _timeout(hook, names))
+        _check_success(hook, call)
+
+
+def _check_success(step: Step, call: Call) -> None:
+    missing = [key for key in step.success.get("ctx_has_keys", ()) if key not in call.ctx]
+    if missing:
+        raise StepFailed(f"it ended, but ctx does not have {', '.join(missing)} (success: ctx_has_keys)")
+
+
+def _timeout(step: Step, names: Mapping[str, Any]) -> float | None:
+    timeout = step.timeout
+    if timeout is None or not isinstance(timeout, str):
+        return timeout
+    value = render(timeout, names)
+    try:
+        seconds = float(value)
+    except (TypeError, ValueError):
+        raise OctoError(f"timeout: {timeout} is {value!r}, which is no number of seconds") from None
+    if not 0 < seconds < float("inf"):
+        raise OctoError(f"timeout: {timeout} is {value!r}; a time-out is more than 0 seconds")
+    return seconds

@@ -14,7 +14,7 @@ from octo.engine.dag_walk import DagWalk
 from octo.engine.engine import Engine
 from octo.engine.graph import Graph, StepSpec
 from octo.engine.step_book import ENDED_WELL, GROUP, LEFT_OUT
-from octo.engine.work import Cached, Call, Work
+from octo.engine.work import Cached, Call, Hook, Work
 from octo.store import GLOBAL, ParameterStore, Transaction
 from octo.store.state_file import StateFile
 
@@ -51,8 +51,9 @@ class Does(Work):
         if "keep" in self.more:
             self.more["keep"](call, result, ops())
 
-    def hook(self, succeeded: bool) -> Any:
-        return self.more.get("on_success" if succeeded else "on_failure")
+    def hooks(self, succeeded: bool) -> list[Hook]:
+        run = self.more.get("on_success" if succeeded else "on_failure")
+        return [Hook(run)] if run else []
 
 
 _WORK = ("skips", "items", "collect", "cached", "keep", "on_success", "on_failure")

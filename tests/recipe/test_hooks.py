@@ -90,6 +90,61 @@ def test_a_failing_hook_is_a_warning(project: Project, function: str) -> None:
     assert "a:on_success failed" in project.log(result.run_id)
 
 
+def test_a_failing_hook_takes_none_of_the_others_with_it(project: Project) -> None:
+    hooks = """
+        - {module: BODY, function: add, params: {name: first}}
+        - {module: BODY, function: fail}
+        - {module: BODY, function: add, params: {name: last}}
+    """
+    indented = hooks.replace("\n        -", "\n              -")
+    project.recipe(f"""
+        on_success:{hooks}
+        steps:
+          - name: a
+            module: BODY
+            function: add
+            params: {{name: a}}
+            on_success:{indented}
+    """)
+    assert project.run().status == "COMPLETE_SUCCESS"
+    assert project.ctx == {"ran": ["a", "first", "last", "first", "last"]}
+
+
+def test_a_hook_may_have_a_condition(project: Project) -> None:
+    project.recipe("""
+        on_success:
+          - {module: BODY, function: add, params: {name: no}, when: "status == 'COMPLETE_ERROR'"}
+          - {module: BODY, function: add, params: {name: run}, when: "status == 'COMPLETE_SUCCESS'"}
+        steps:
+          - name: a
+            module: BODY
+            function: add
+            params: {name: a}
+            on_success:
+              - {module: BODY, function: add, params: {name: no}, when: "ctx.ran == []"}
+              - {module: BODY, function: add, params: {name: yes}, when: "step == 'a'"}
+    """)
+    project.run()
+    assert project.ctx == {"ran": ["a", "yes", "run"]}
+
+
+def test_a_hook_may_be_tried_again_and_say_what_its_success_is(project: Project) -> None:
+    project.recipe("""
+        steps:
+          - name: a
+            module: BODY
+            function: add
+            params: {name: a}
+            on_success:
+              - {module: BODY, function: third, retry: 3}
+              - {module: BODY, function: add, params: {name: no}, success: {ctx_has_keys: [missing]}}
+    """)
+    result = project.run()
+    assert len(project.lines("tries.txt")) == 3 and project.ctx == {"ran": ["a"]}
+    assert "a:on_success failed: StepFailed" in project.log(result.run_id)
+    assert "KeyError" not in project.log(result.run_id)
+
+
 def test_an_allowed_failure_has_its_hook(project: Project) -> None:
     project.recipe(f"steps:\n  - {{name: a, module: BODY, function: fail, allow_failure: true, on_failure: {SEE}}}\n")
     assert project.run().status == "COMPLETE_SUCCESS"
