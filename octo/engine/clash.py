@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from octo.store import MISSING, spell
+from octo.store import MISSING, diff, spell
 from octo.store.touched import Touch
 from octo.store.undo import touching
 
@@ -114,7 +114,7 @@ def _clash(kind: str, wanted: Any, other: str, value: Any) -> bool:
     if "set" in kinds:
         return True
     if kinds == {"default"}:
-        return type(wanted) is not type(value) or bool(wanted != value)
+        return bool(diff(wanted, value))
     return False
 
 

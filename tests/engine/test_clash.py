@@ -53,6 +53,7 @@ CLASH = {
     "default of a dict that stands there, and set": (default({}, "d"), set_to({}, "d")),
     "default that was there of another kind": (default(1, "d"), default({}, "d")),
     "true and one": (default(1), default(True)),
+    "true and one inside": (default({"q": [1]}), default({"q": [True]})),
     "update of a key": (lambda ctx: ctx.update(a=1, b=2), set_to(3, "b")),
 }
 NO_CLASH = {
