@@ -158,7 +158,7 @@ class ShellBody:
         stdin = render(step.stdin_file, names)
         call.usage = {}
         done = run_program(
-            [self.program(str(render(step.cmd, names))), *self._words(names)],
+            [self.program(str(render(step.cmd, names)), cwd), *self._words(names)],
             cwd=cwd,
             env=self._environment(call, names),
             stdin_file=os.path.join(self._around.directory, str(stdin)) if stdin else None,
@@ -177,20 +177,24 @@ class ShellBody:
             raise StepFailed(f"{step.cmd} {done.ending}")
         return {"exit_code": done.exit_code}
 
-    def program(self, cmd: str) -> str:
-        """The file to run: with a slash below one of the folders, else on PATH (as it is; the system looks)."""
+    def program(self, cmd: str, cwd: str) -> str:
+        """The file to run: with a slash in `cwd` or one of the folders, else on PATH (as it is: the system looks)."""
         has_blank = any(char.isspace() for char in cmd)
         if "/" not in cmd and os.sep not in cmd and not has_blank:
             return cmd
-        found = self._below(cmd)
+        found = self._below(cmd, cwd)
         if found is None:
             if has_blank:
                 raise UsageError(f"cmd {cmd!r}: there is no file of this whole name; {blank_in_cmd(cmd)}")
-            raise UsageError(f"cmd {cmd}: there is no such file below {', '.join(map(str, self._around.folders))}")
+            raise UsageError(f"cmd {cmd}: there is no such file below {', '.join(map(str, self._folders(cwd)))}")
         return str(found)
 
-    def _below(self, cmd: str) -> Path | None:
-        return next((folder / cmd for folder in self._around.folders if (folder / cmd).is_file()), None)
+    def _folders(self, cwd: str) -> list[Path]:
+        own = Path(self._around.directory, cwd)
+        return list(dict.fromkeys([own, *self._around.folders]))
+
+    def _below(self, cmd: str, cwd: str) -> Path | None:
+        return next((folder / cmd for folder in self._folders(cwd) if (folder / cmd).is_file()), None)
 
     def _environment(self, call: Call, names: Mapping[str, Any]) -> dict[str, str]:
         environment = dict(os.environ)
@@ -210,7 +214,8 @@ class ShellBody:
         return environment
 
     def fingerprint(self) -> str:
-        found = None if has_template(self.step.cmd) else self._below(self.step.cmd)
+        is_known = not has_template(self.step.cmd) and not has_template(self.step.cwd)
+        found = self._below(self.step.cmd, self.step.cwd or "") if is_known else None
         if found is None:
             return ""
         import hashlib

@@ -111,7 +111,7 @@ def _advice(field: Field, value: Any) -> str:
             return f"; write {'true' if value.lower() in ('yes', 'on', 'true', 'y') else 'false'}, without quotes"
         if "number" in field.expects and value.replace(".", "", 1).isdigit():
             return "; write it without quotes"
-        if " or " in field.expects:
+        if " or " in field.expects and " a " not in f" {field.expects}":
             return nearest(value, field.expects.replace(",", " ").split())
     elif "text" in field.expects or "name" in field.expects:
         if isinstance(value, (bool, int, float)):

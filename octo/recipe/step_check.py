@@ -110,6 +110,8 @@ def _check_values(values: Values, reading: Reading, where: str, *, hook: bool, k
         wrong("timeout", f'timeout must be a number of seconds, not the text "{timeout}"')
     if values.kind == SHELL:
         check_shell(values, reading, where)
+    elif "exit_codes" in own.get("success", ()) and where != "defaults: ":
+        wrong("success", "success: exit_codes is for shell steps; this is a python step")
     _check_resources(values, reading, wrong)
     env = own.get("env")
     if not isinstance(env, Map):

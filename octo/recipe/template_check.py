@@ -18,7 +18,11 @@ _NEVER_RENDERED = ("name", "module", "function", "stdout_to_ctx", "shell_env_key
 def known_names(values: Values, hook: bool, items: bool) -> tuple[str, ...]:
     """The names that templates of the step know."""
     names = template.HOOK_NAMES if hook else template.NAMES
-    return names if items or hook else tuple(name for name in names if name not in ("item", "index"))
+    return names if items and not hook else _of_the_whole_step(names)
+
+
+def _of_the_whole_step(names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(name for name in names if name not in ("item", "index"))
 
 
 def check_params(use: Use, notes: Notes, declared: Mapping[str, str] | None) -> None:
@@ -45,8 +49,8 @@ def check_templates(values: Values, notes: Notes, where: str, hook: bool, items:
                         notes.add(line, f"{where}{name}: {message}")
     timeout = values.own.get("timeout")
     for name, value, used in (
-        ("when", values.own.get("when"), known),
-        ("for_each", values.own.get("for_each"), ("ctx", "params", "steps", "run")),
+        ("when", values.own.get("when"), _of_the_whole_step(known)),  # asked once for all items
+        ("for_each", values.own.get("for_each"), _of_the_whole_step(known)),
         ("timeout", timeout if isinstance(timeout, str) and "{{" in timeout else None, known),
     ):
         if isinstance(value, str):

@@ -117,6 +117,9 @@ def test_files_that_are_no_recipe(text: str, told: str) -> None:
         ("function: 5", "function must be the name of a function or class, as text, not 5; put quotes around it"),
         ("function: 'm:f', executor: dask", "executor: dask is not there yet; use executor: process"),
         ("function: 'm:f', executor: thread, requires_process: true", "cannot both hold"),
+        ("function: 'm:f', success: {exit_codes: 1}", "success: exit_codes is for shell steps; this is a python step"),
+        ("cmd: ls, for_each: [1], when: item > 1", "when: the template item > 1 uses item, which is not known here"),
+        ("cmd: ls, for_each: [1], on_success: {cmd: '{{ item }}'}", "uses item, which is not known here"),
         ("function: 'm:f', timeout: '5'", 'timeout must be a number of seconds, not the text "5"'),
         ("function: 'm:f', timeout: 0", "timeout must be seconds, a number above 0"),
         ("function: 'm:f', timeout: true", "timeout must be seconds"),
@@ -153,6 +156,11 @@ def test_what_is_wrong_in_a_step(fields: str, told: str) -> None:
     found = step(fields)
     assert len(found) == 1 and told in found[0], found
     assert "Input should" not in found[0]
+
+
+def test_no_word_of_the_sentence_is_offered_for_a_value() -> None:
+    (found,) = step("cmd: ls, success: {exit_codes: [a]}")
+    assert found.endswith('exit_codes must be a whole number, or a list of them; item 1 is "a"')
 
 
 @pytest.mark.parametrize("name", ["a,b", "a[1]", "a/b", "a\\b", "{x}", '"a\\nb"', '""', "1", "true"])
@@ -227,7 +235,7 @@ def test_a_step_with_everything() -> None:
             requires_process: true
             retry: {attempts: 3, delay: 0.5, exceptions: OSError}
             timeout: "{{ params.x }}"
-            success: {ctx_has_keys: rows, exit_codes: [0, 1]}
+            success: {ctx_has_keys: rows}
             breakpoint: exit
             on_conflict: first
             resources: {cpu: 0.5, mem: 1.5MiB}
@@ -250,7 +258,7 @@ def test_a_step_with_everything() -> None:
     assert (b.when, b.for_each, b.collect) == ("ctx.rows | length > 0", "{{ ctx.files }}", "sums")
     assert (b.parallel, b.executor, b.on_conflict, b.line) == (True, "process", "first", 11)
     assert b.retry == {"attempts": 3, "delay": 0.5, "exceptions": ["OSError"]}
-    assert b.success == {"ctx_has_keys": ["rows"], "exit_codes": [0, 1]}
+    assert b.success == {"ctx_has_keys": ["rows"]}
     assert (b.cpu, b.mem, b.timeout) == (0.5, 1572864, "{{ params.x }}")
     assert (b.breakpoint_entry, b.breakpoint_exit) == (False, True)
     assert [(hook.kind, hook.target, hook.cmd) for hook in b.on_success] == [

@@ -93,6 +93,19 @@ def test_unless_a_file_of_that_name_is_there(project: Project, cmd: str) -> None
     assert project.ctx["out"] == project.ctx["out2"] == "blank\n"
 
 
+@pytest.mark.parametrize("cmd", ["./tool", "./my tool", "my tool"])
+def test_a_program_in_the_steps_own_directory_is_found(project: Project, cmd: str) -> None:
+    program(project, f"sub/{cmd.removeprefix('./')}", "below")
+    project.recipe(f"""
+        steps:
+          - {{name: a, cmd: "{cmd}", cwd: "{{{{ 'sub' }}}}", stdout_to_ctx: out}}
+          - {{name: b, cmd: "{cmd}", cwd: sub, stdout_to_ctx: out2}}
+    """)
+    result = project.run()
+    assert result.status == "COMPLETE_SUCCESS", result.error and result.error["message"]
+    assert project.ctx == {"out": "below\n", "out2": "below\n"}
+
+
 def test_one_that_may_not_be_run_is_told(project: Project) -> None:
     project.write("tool", "#!/bin/sh\n")
     project.recipe("steps:\n  - {name: a, cmd: ./tool}\n")
