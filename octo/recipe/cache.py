@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from octo.engine.step_book import kept_result
 from octo.engine.work import Cached
-from octo.errors import OctoError
-from octo.store import checked, dumps, loads
+from octo.store import dumps, loads
 from octo.store.files import replace, write_temporary
 
 FOLDER = ".octo_step_cache"
@@ -42,12 +42,8 @@ class Cache:
         return None
 
     def keep(self, step: str, wanted: dict[str, Any], result: Any, ops: list[dict[str, Any]]) -> None:
-        """Keep a result. One that is no JSON is not kept: it could not be given back."""
-        try:
-            plain = checked(result)
-        except (OctoError, RecursionError):
-            return
-        entry = {**wanted, "result": plain, "ops": [op for op in json.loads(dumps(ops)) if not op.get("record")]}
+        """Keep a result; of one that is no JSON what stands with the step, its type and size."""
+        entry = {**wanted, "result": kept_result(result, whole=True), "ops": [op for op in json.loads(dumps(ops)) if not op.get("record")]}
         with self._lock:
             self._folder.mkdir(exist_ok=True)
             path = self._path(step)

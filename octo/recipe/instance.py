@@ -93,9 +93,10 @@ def place_of_recipe(source: str | Path | TextIO, instance: str | Path | None = N
         directory = here / f"{read.path.stem}{SUFFIX}"
     else:
         name = check(read, imports=False).name
-        if not name:
+        if not name or name in (".", "..") or set(name) & set("/\\\0"):
+            but = f", and {name!r} cannot be the name of a directory" if name else ""
             raise UsageError(
-                "a recipe from standard input needs a name (metadata.name) or a place",
+                f"a recipe from standard input needs a name (metadata.name) or a place{but}",
                 hints=["octo run - --instance DIR < recipe.yaml"],
             )
         directory = here / f"{name}{SUFFIX}"

@@ -8,6 +8,7 @@ from typing import Any
 
 from octo.engine.work import Cached, Call, Hook, Work
 from octo.errors import OctoError, StepFailed
+from octo.store import checked
 
 from .bodies import Surroundings, body_of
 from .cache import Cache, cache_entry
@@ -86,6 +87,8 @@ class StepWork(Work):
         if self._cache is not None:
             wanted = self._wanted.pop(call.name, None)
             if wanted is not None:
+                if self.step.collect:
+                    checked(result)  # type and size would be collected in its place
                 self._cache.keep(self.step.name, wanted, result, ops())
 
     def _cache_entry(self, call: Call) -> dict[str, Any]:

@@ -26,6 +26,9 @@ BODIES = """
         with open("ran.txt", "a") as file:
             print("fail", file=file)
         raise ValueError("bad")
+    def thing(ctx):
+        ctx["made"] = 1
+        return {1, 2}
     def big(ctx):
         return "x" * 100000
 """
@@ -126,6 +129,23 @@ def test_a_large_result_is_not_put_into_the_state_by_the_cache(project: Project)
     project.run()
     assert project.status() == {"a": "CACHED"} and project.steps["a"]["result"] == first == {
         "type": "str", "size": 100002}
+
+
+def test_a_result_that_is_no_json_stands_as_its_type_and_size(project: Project) -> None:
+    project.recipe("steps:\n  - {name: a, module: BODY, function: thing, cache_key: k}\n")
+    project.run()
+    first = project.steps["a"]["result"]
+    project.run()
+    assert project.status() == {"a": "CACHED"} and project.steps["a"]["result"] == first == {"type": "set", "size": 2}
+    assert project.ctx == {"made": 1}
+
+
+def test_one_that_cannot_be_collected_is_not_kept(project: Project) -> None:
+    project.recipe("""
+        steps:
+          - {name: a, module: BODY, function: thing, cache_key: k, for_each: [1], collect: all}
+    """)
+    assert project.run().status == project.run(restart=True).status == "COMPLETE_ERROR"
 
 
 def test_a_broken_cache_runs_the_step(project: Project) -> None:

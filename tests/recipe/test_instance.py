@@ -147,6 +147,16 @@ def test_one_from_standard_input_needs_a_name(project: Project) -> None:
         assert run_recipe(io.StringIO(text), instance="d", draw=False).status == "COMPLETE_SUCCESS"
 
 
+@pytest.mark.parametrize("name", ["../up", "a/b", "a\\b", "..", "."])
+def test_the_name_of_one_from_standard_input_is_no_path(project: Project, name: str) -> None:
+    text = f"metadata: {{name: '{name}'}}\nsteps:\n  - name: a\n    cmd: pwd\n"
+    before = set(project.folder.parent.rglob("*"))
+    with chdir(project.folder), pytest.raises(UsageError, match="metadata.name") as found:
+        run_recipe(io.StringIO(text), draw=False)
+    assert "--instance" in " ".join(found.value.hints)
+    assert set(project.folder.parent.rglob("*")) == before
+
+
 def test_a_directory_that_is_no_instance_names_octo_init(project: Project) -> None:
     (project.folder / "plain").mkdir()
     with chdir(project.folder), pytest.raises(UsageError) as found:
