@@ -43,7 +43,8 @@ class Cache:
 
     def keep(self, step: str, wanted: dict[str, Any], result: Any, ops: list[dict[str, Any]]) -> None:
         """Keep a result; of one that is no JSON what stands with the step, its type and size."""
-        entry = {**wanted, "result": kept_result(result, whole=True), "ops": [op for op in json.loads(dumps(ops)) if not op.get("record")]}
+        plain = kept_result(result, whole=True)
+        entry = {**wanted, "result": plain, "ops": [op for op in json.loads(dumps(ops)) if not op.get("record")]}
         with self._lock:
             self._folder.mkdir(exist_ok=True)
             path = self._path(step)
