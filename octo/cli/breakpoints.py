@@ -31,7 +31,7 @@ def _complete_node(ctx: click.Context, param: click.Parameter, incomplete: str) 
     "octo break my_check judge",
     "octo break my_check judge --exit",
     "octo break my_check judge --clear",
-    "octo break recipe.octo fetch[3]",
+    "octo break recipe.octo 'fetch[3]'",
 )
 @directory_argument
 @click.argument("node", metavar="[NODE]", required=False, shell_complete=_complete_node)

@@ -83,7 +83,7 @@ class Subcommands(click.Group):
         if args[0] not in self.commands and not args[0].startswith("-"):
             raise UsageError(
                 f"{self.name} has no '{args[0]}'{nearest(args[0], self.commands)}",
-                hints=[f"octo {self.name} --help"],
+                hints=[f"{ctx.command_path} --help"],
             )
         return super().resolve_command(ctx, args)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ from octo.cli.command import command, json_option
 from octo.cli.instance import RUNNING_STATES, is_instance, is_library, open_instance
 from octo.cli.libraries import find_library, library_of
 from octo.cli.printing import print_json
-from octo.errors import UsageError
+from octo.errors import UsageError, quoted
 from octo.store import RECIPE_FILE
 
 if TYPE_CHECKING:
@@ -53,6 +54,11 @@ def graph_command(what: str, output: str | None, as_json: bool) -> None:
     else:
         graph, marks = _graph_without_a_run(what), Marks()
         path = Path(output or "graph.png")
+    if path.parent.is_dir() and not os.access(path.parent, os.W_OK):
+        raise UsageError(
+            f"{path} cannot be written: nothing may be made in {path.parent.absolute()}",
+            hints=[f"octo graph {quoted(what)} -o OTHER_DIR/graph.png"],
+        )
     draw(graph, marks, path)
     if as_json:
         print_json({"picture": str(path)})

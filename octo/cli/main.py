@@ -19,7 +19,8 @@ import click
 from octo import __version__
 from octo.cli.command import debug_option, debugging, examples_epilog
 from octo.cli.printing import counted, print_error
-from octo.errors import LibraryError, OctoError, RecipeError, nearest
+from octo.cli.streams import prepare_streams
+from octo.errors import LibraryError, OctoError, RecipeError, UsageError, nearest, quoted
 
 # command: (module below octo.cli, what it does), in the order in which a new user needs them
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -71,7 +72,7 @@ class Octo(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name = args[0]
         if name not in COMMANDS and not name.startswith("-"):
-            raise click.UsageError(_no_command(name), ctx)
+            raise _no_command(name)
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -94,6 +95,11 @@ class Octo(click.Group):
         except BrokenPipeError:
             _discard_output()
             return 0
+        except click.UsageError as error:
+            if error.ctx is None and ctx.invoked_subcommand:  # such as an option without its value
+                found = self.get_command(ctx, ctx.invoked_subcommand)
+                error.ctx = click.Context(found, ctx, ctx.invoked_subcommand) if found else ctx
+            raise
 
     def main(  # type: ignore[override]
         self, args: Any = None, prog_name: str | None = None, standalone_mode: bool = True, **extra: Any
@@ -104,18 +110,18 @@ class Octo(click.Group):
         return run_and_exit(call) if standalone_mode else call()
 
 
-def _no_command(name: str) -> str:
-    if Path(name).is_dir():
-        return f"{name} is a directory, and the command comes first: octo run {name}"
-    return f"there is no command {name}{nearest(name, COMMANDS)}"
+def _no_command(name: str) -> UsageError:
+    path = Path(name)
+    if path.is_dir() or (path.is_file() and path.suffix in (".yaml", ".yml")):
+        what, typed = "directory" if path.is_dir() else "recipe", f"octo run {quoted(name)}"
+        return UsageError(f"{name} is a {what}, and the command comes first: {typed}", hints=[typed, "octo --help"])
+    return UsageError(f"there is no command {name}{nearest(name, COMMANDS)}", hints=["octo --help"])
 
 
 def run_and_exit(call: Callable[[], Any]) -> NoReturn:
     """Call, print one message where it fails, and end the process with the right code."""
     debugging(os.environ.get("OCTO_DEBUG", "") not in ("", "0"))
-    for stream in (sys.stdout, sys.stderr):
-        if getattr(stream, "errors", "") == "strict" and hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")  # a value that the terminal cannot show is no error
+    prepare_streams()
     try:
         result = call()
         code = result if isinstance(result, int) else 0
@@ -146,7 +152,9 @@ def _told(error: Exception) -> tuple[str, list[str], int]:
     if isinstance(error, OctoError):
         return error.message, error.hints, error.exit_code
     if isinstance(error, OSError):
-        return f"{error.filename or 'system'}: {error.strerror or error}", [], 1
+        denied = isinstance(error, PermissionError) and error.filename and os.name != "nt"
+        hints = [f"ls -ld {quoted(Path(os.fsdecode(error.filename)).absolute().parent)}"] if denied else []
+        return f"{error.filename or 'system'}: {error.strerror or error}", hints, 1
     return (
         f"a mistake in Octo itself: {type(error).__name__}: {error}. Please report it with the traceback "
         "that the same command shows with --debug",

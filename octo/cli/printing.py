@@ -95,7 +95,8 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequen
         shown.append("  ".join(cells).rstrip())
     if sys.stdout.isatty():
         columns = os.get_terminal_size(sys.stdout.fileno()).columns
-        shown = [line if len(line) <= columns else line[: columns - 3] + "..." for line in shown]
+        if columns > 3:  # a terminal that does not know its size says 0
+            shown = [line if len(line) <= columns else line[: columns - 3] + "..." for line in shown]
     return "\n".join(shown)
 
 

@@ -10,11 +10,12 @@ from typing import Any, NoReturn
 
 import click
 
-from octo.cli.command import debugging, examples_epilog
+from octo.cli.command import Subcommands, debugging, examples_epilog
 from octo.cli.main import run_and_exit
 from octo.cli.run import run_command
 from octo.cli.several import SeveralCommand
 from octo.cli.validate import validate_command
+from octo.errors import quoted
 
 DEBUG_FILE = "runner.debug"
 _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
@@ -23,6 +24,7 @@ _EXAMPLES = (
     "python runner.py --only step1 step2",
     "python runner.py --resume-from step4",
 )
+_PARSER_EXAMPLES = ("python orchestrator/enhanced_recipe_parser.py validate my_recipe.yaml",)
 
 
 def _run(recipe: str | None, **options: Any) -> int:
@@ -34,7 +36,7 @@ def _run(recipe: str | None, **options: Any) -> int:
     """
     from octo.recipe.documented import ROOT, find_recipe, only_recipe
 
-    path = find_recipe(recipe) if recipe else only_recipe()
+    path = find_recipe(recipe) if recipe else only_recipe(click.get_current_context().command_path)
     if any(Path(folder, DEBUG_FILE).exists() for folder in (".", ROOT)):
         debugging(True)
     code: int = _body(run_command)(directory=str(path), **options)
@@ -46,6 +48,12 @@ def _validate(files: tuple[str, ...], **options: Any) -> int:
 
     code: int = _body(validate_command)(files=tuple(str(find_recipe(each)) for each in files), **options)
     return code
+
+
+def _help() -> None:
+    ctx = click.get_current_context()
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
 
 
 def _body(command: click.Command) -> Any:
@@ -69,14 +77,20 @@ runner = SeveralCommand(
     context_settings=_SETTINGS,
 )
 
-parser = click.Group(
+parser = Subcommands(
     "enhanced_recipe_parser.py",
     commands=[
         click.Command(
-            "validate", params=validate_command.params, callback=_validate, help=validate_command.help
+            "validate",
+            params=validate_command.params,
+            callback=_validate,
+            help=validate_command.help,
+            epilog=examples_epilog(_PARSER_EXAMPLES),
         )
     ],
+    callback=_help,
     help="Check recipes; the same as `octo validate`.",
+    epilog=examples_epilog(_PARSER_EXAMPLES),
     context_settings=_SETTINGS,
 )
 
@@ -95,7 +109,7 @@ def _start(command: click.Command, arguments: Sequence[str] | None) -> NoReturn:
     if arguments is None:
         _leave_own_folder()
         arguments = sys.argv[1:]
-    name = f"python {sys.argv[0]}"
+    name = f"python {quoted(sys.argv[0])}"
     run_and_exit(lambda: command.main(list(arguments), name, standalone_mode=False))
 
 

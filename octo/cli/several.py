@@ -54,6 +54,9 @@ class SeveralCommand(click.Command):
         except click.MissingParameter:
             _refuse_files(ctx, taken)
             raise
+        except click.UsageError as error:
+            error.ctx = error.ctx or ctx  # click does not say whose option it is that lacks its value
+            raise
 
 
 def _refuse_files(ctx: click.Context, taken: list[tuple[str, str]]) -> None:

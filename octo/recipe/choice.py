@@ -78,7 +78,7 @@ def choose(recipe: Recipe, state: Mapping[str, Any], asked: Asked, before: Recip
     if choice.is_new and asked.resume_from is not None and never:
         raise UsageError(
             f"there is no earlier run to resume from {asked.resume_from}",
-            hints=["octo run without --resume-from starts one"],
+            hints=["octo run RECIPE"],
         )
     if choice.is_new:
         status = {}
@@ -86,8 +86,10 @@ def choose(recipe: Recipe, state: Mapping[str, Any], asked: Asked, before: Recip
     if not choice.is_new:
         _refuse_changes(recipe, before, status, asked, choice)
     if not choice.run:
+        done = " that is not done" if choice.done else ""
         raise UsageError(
-            "nothing is left to run: --only and --skip leave out every step", hints=["octo run --list-steps"]
+            f"nothing is left to run: --only and --skip leave out every step{done}",
+            hints=["octo run RECIPE --list-steps"],
         )
     return choice
 

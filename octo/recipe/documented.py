@@ -41,8 +41,8 @@ def find_recipe(path: str | Path) -> Path:
     return next((root / given for root in recipe_roots() if (root / given).is_file()), given)
 
 
-def only_recipe() -> Path:
-    """The one recipe in `recipes/`; UsageError with what to type where there are none or several."""
+def only_recipe(command: str = "python runner.py") -> Path:
+    """The one recipe in `recipes/`; UsageError with what to type after `command` where there are none or several."""
     for root in recipe_roots():
         found = recipes_in(root / FOLDER)
         if len(found) == 1:
@@ -52,10 +52,11 @@ def only_recipe() -> Path:
             shown = [each.relative_to(here) if each.is_relative_to(here) else each for each in found]
             raise UsageError(
                 f"which recipe? There are {len(found)} in {root / FOLDER}",
-                hints=[f"--recipe {quoted(each)}" for each in shown[:10]],
+                hints=[f"{command} --recipe {quoted(each)}" for each in shown[:10]],
             )
     raise UsageError(
-        f"which recipe? There is none in {Path.cwd() / FOLDER}", hints=["--recipe RECIPE", "octo recipe new NAME"]
+        f"which recipe? There is none in {Path.cwd() / FOLDER}",
+        hints=[f"{command} --recipe RECIPE", "octo recipe new NAME"],
     )
 
 

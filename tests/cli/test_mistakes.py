@@ -14,7 +14,12 @@ PLAIN = [
     # typed, what the message says, a command to type next
     ("stats it", "there is no command stats; did you mean status?", "octo --help"),
     ("it", "it is a directory, and the command comes first: octo run it", "octo --help"),
+    ("lib/step.yaml", "there is no command lib/step.yaml", "octo --help"),
+    ("r.yaml", "r.yaml is a recipe, and the command comes first: octo run r.yaml", "octo run r.yaml"),
     ("--stat", "No such option", "octo --help"),
+    ("run it --only", "'--only' requires an argument", "octo run --help"),
+    ("logs it -n", "'-n' requires an argument", "octo logs --help"),
+    ("recipe new --from", "'--from' requires an argument", "octo recipe new --help"),
     ("status it --wach", "--watch", "octo status --help"),
     ("status", "which instance? Give its directory", "octo status --help"),
     ("status ti", "there is no directory ti; did you mean it?", "octo status it"),
@@ -79,6 +84,7 @@ def place(it: str, octo: Any, tmp_path: Path) -> Path:
     octo("fork", "more/one", "more/two")
     (tmp_path / "empty").mkdir()
     (tmp_path / "file.txt").write_text("text")
+    (tmp_path / "r.yaml").write_text("steps: [{name: a, cmd: ls}]")
     (tmp_path / "lib").symlink_to(Path(__file__).parent / "library")
     with ParameterStore(it) as store:
         store.set("ctx", {"rows": [{"n": 1}, {"n": 2}], "temperatures": [20.5]})

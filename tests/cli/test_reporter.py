@@ -262,3 +262,18 @@ def test_a_thousand_steps_of_a_recipe_are_summed_up(octo: Any, write: Any) -> No
     told = sum(int(n) for n in re.findall(r"(\d+) more steps? ended", out))
     assert told > 50 and told + out.count("✓ s") == 200
     assert "and 160 more: 160 DONE" in out
+
+
+@pytest.mark.parametrize("columns", [0, 20])
+def test_a_table_is_cut_to_the_terminal(octo: Any, tmp_path: Path, checkout: Path, columns: int) -> None:
+    """One that does not know its size (0) cuts nothing."""
+    import fcntl
+    import struct
+    import termios
+
+    (tmp_path / "r.yaml").write_text("steps: [{name: long_name_of_a_step, cmd: echo, args: [a, b]}]", encoding="utf-8")
+    whole = octo("run", "r.yaml", "--list-steps").out.splitlines()
+    terminal = Terminal(["run", "r.yaml", "--list-steps"], tmp_path, checkout)
+    fcntl.ioctl(terminal.master, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    shown = terminal.read().splitlines()
+    assert shown == (whole if not columns else [line[:17] + "..." for line in whole])

@@ -193,8 +193,8 @@ def test_the_list_of_steps(octo: Any, chain: str, tmp_path: Path) -> None:
 
 WRONG = [
     ("run demo.yaml --only laod", "'laod'; there are load, square, total; did you mean load?", None),
-    ("run demo.yaml --only load --skip load", "nothing is left to run", "octo run --list-steps"),
-    ("run demo.yaml --resume-from total", "there is no earlier run", None),
+    ("run demo.yaml --only load --skip load", "nothing is left to run", "octo run RECIPE --list-steps"),
+    ("run demo.yaml --resume-from total", "there is no earlier run", "octo run RECIPE"),
     ("run demo.yaml --keep-ctx", "--keep-ctx goes with --resume-from", None),
     ("run --only load demo.yaml", "demo.yaml was taken for a value of --only", None),
     ("run demo.yaml --set a", "KEY=VALUE", None),

@@ -183,6 +183,19 @@ def test_validate_tells_every_mistake(root: Place) -> None:
     assert "my_recipe.yaml:2:" in done.stderr and "my_recipe.yaml:3:" in done.stderr
 
 
+def test_help_of_both_commands(root: Place) -> None:
+    """Alone, the parser's command says what it can do; each help ends with commands as the documents type them."""
+    script = "orchestrator/enhanced_recipe_parser.py"
+    shown = root.type(script, "--help").stdout
+    assert root.type(script).stdout == shown
+    for told in (shown, root.type(script, "validate", "--help").stdout):
+        assert told.splitlines()[-1].strip() == f"python {script} validate my_recipe.yaml"
+    assert "  python runner.py --recipe recipes/" in root.type("runner.py", "--help").stdout
+    for words in (["--only"], ["--no-such"]):
+        assert root.type("runner.py", *words, code=2).stderr.endswith("next:\n  python runner.py --help\n")
+    assert f"  python {script} --help\n" in root.type(script, "vaildate", "x.yaml", code=2).stderr
+
+
 def test_second_names(root: Place) -> None:
     told = root.program(
         "import orchestrator.enhanced_recipe_parser as e, orchestrator.recipe_parser as r, orchestrator.executor as x\n"
@@ -309,7 +322,7 @@ def test_which_recipe(root: Place) -> None:
     for name in ("one", "two"):
         root.put(f"recipes/{name}.yaml", "steps: [{name: a, module: builtins, function: print, args: [x]}]\n")
     told = root.type("runner.py", code=2).stderr
-    assert "--recipe recipes/one.yaml" in told and "--recipe recipes/two.yaml" in told
+    assert "  python runner.py --recipe recipes/one.yaml\n  python runner.py --recipe recipes/two.yaml\n" in told
     assert not list(root.directory.glob("*.octo"))
 
 
