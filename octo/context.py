@@ -138,7 +138,10 @@ class Context(Group):
 
     @property
     def jobs(self) -> Any:
-        """The run's job pool, for a step that returns and leaves work behind: `ctx.jobs.submit(function, …)`."""
+        """The run's job pool, for a step that returns and leaves work behind: `ctx.jobs.submit(function, params={…})`.
+
+        The function's parameter `ctx` gets a handle of the job's own; the step's ends with the step.
+        """
         if self._access.jobs is None:
             raise NotAvailable("ctx.jobs is there in a recipe's steps that run in the run's own process (executor: "
                                "thread); elsewhere nobody would wait for a job")

@@ -64,6 +64,9 @@ class RunJobs:
     ) -> Job:
         if args and params is not None:
             raise UsageError("a job takes arguments by place or params, not both")
+        if any(isinstance(arg, Context) for arg in args):
+            raise UsageError("the step's ctx ends with the step, and a job has one of its own: give its arguments by "
+                             "name, in params, and it gets that as its parameter ctx")
         target = resolve(function) if isinstance(function, str) else function
         name = name or getattr(target, "__name__", "job")
         id = job_id or f"{name}-{secrets.token_hex(4)}"

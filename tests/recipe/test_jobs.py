@@ -69,6 +69,8 @@ BODIES = """
             raise ValueError("again")
     def elsewhere(ctx):
         ctx.jobs.submit(plain, 1, 2)
+    def hand_on(ctx):
+        ctx.jobs.submit(later, ctx, 1)
 """
 
 
@@ -102,6 +104,12 @@ def test_what_fails_is_kept_and_told(project: Project) -> None:
     assert result.status == "COMPLETE_SUCCESS"
     assert (project.ctx["jobs"]["bad"]["status"], project.ctx["jobs"]["bad"]["error"]) == ("error", "no")
     assert "job bad failed: no" in project.log(result.run_id)
+
+
+def test_a_job_is_not_given_the_ctx_that_ends_with_its_step(project: Project) -> None:
+    project.recipe("steps:\n  - {name: a, module: BODY, function: hand_on}\n")
+    result = project.run()
+    assert "in params" in str(result.error) and "jobs" not in project.ctx
 
 
 def test_after_jobs_timeout_they_are_cancelled(project: Project) -> None:
