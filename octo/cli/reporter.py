@@ -212,6 +212,8 @@ class Reporter:
             return 0, reason or "cached"
         if status == "SKIPPED" or running.skipped:
             return 2, "skipped" + (f" ({reason})" if reason else "")
+        if running.seconds is None and status == "STOPPED":
+            return 2, "stopped" + (f" ({reason})" if reason else "")
         if running.seconds is None:
             return 0, "executed before"
         text = duration(running.seconds)

@@ -223,7 +223,13 @@ class Outcome(Attempt):
             with self.file.transaction(ENGINE, later=True) as tx:
                 walk.write_pending(tx)
                 write(tx, self.spec.name, self.unit.item,
-                      {"status": status, **self.entry, "reason": reason, "end": time.time(), "visit": self.visit},
+                      {"status": status, **self._times(), **self.entry, "reason": reason, "end": time.time(),
+                       "visit": self.visit},
                       fans_out=self.spec.fans_out)
         walk.frame.events.tell("step_exited", self.name, self.visit, status=status, reason=reason)
         self.tell_plan(status, None)
+
+    def _times(self) -> dict[str, Any]:
+        """Of the attempt, where there was one."""
+        return {"attempt": self.attempt, "start": self.started,
+                "seconds": round(time.time() - self.started, 6)} if self.attempt else {}

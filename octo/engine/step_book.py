@@ -13,7 +13,9 @@ from .position import put
 GROUP = "steps"
 WAITING, RUNNING, DONE, FAILED = "WAITING", "RUNNING", "DONE", "FAILED"
 SKIPPED, LEFT_OUT, CACHED, STOPPED = "SKIPPED", "LEFT_OUT", "CACHED", "STOPPED"
-ENDED_WELL = (DONE, CACHED, SKIPPED, STOPPED)
+OVER = (DONE, CACHED, SKIPPED)
+"""What a resume does not run again."""
+ENDED_WELL = (*OVER, STOPPED)
 RESULT_KEPT = 64 << 10
 """Bytes of a result, as JSON, that are kept with the step."""
 

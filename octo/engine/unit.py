@@ -19,8 +19,8 @@ from .outcome import Outcome
 from .step_book import (
     CACHED,
     DONE,
-    ENDED_WELL,
     FAILED,
+    OVER,
     RUNNING,
     SKIPPED,
     STOPPED,
@@ -157,7 +157,7 @@ class UnitRun(Outcome):
         kept = before.get("items") or {}
         if kept:
             items = [kept[str(index)].get("item") for index in range(len(kept))]
-        done = {index for index in range(len(items)) if kept.get(str(index), {}).get("status") in ENDED_WELL}
+        done = {index for index in range(len(items)) if kept.get(str(index), {}).get("status") in OVER}
         fan = Fan(items, len(items) - len(done), time.time(),
                   {index: kept[str(index)].get("result") for index in done})
         walk.frame.events.tell("step_fanned_out", self.name, self.visit, items=len(items))
@@ -186,7 +186,7 @@ class UnitRun(Outcome):
         """The last item has ended: the step itself does."""
         step = UnitRun(self.walk, Unit(self.unit.position), self.spec, self.visit)
         step.take_over()
-        step.started, step.attempt = fan.started, 1
+        step.started, step.attempt, step.stop = fan.started, 1, self.stop
         step._ends_fan(fan)
 
     def _ends_fan(self, fan: Fan) -> None:

@@ -8,12 +8,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from octo.engine.position import setting
-from octo.engine.step_book import CACHED, DONE, FAILED, GROUP, LEFT_OUT, RUNNING, SKIPPED, STOPPED
+from octo.engine.step_book import FAILED, GROUP, LEFT_OUT, OVER, RUNNING, STOPPED
 from octo.errors import UsageError, nearest
 
 from .model import Recipe, Step
 
-OVER = (DONE, CACHED, SKIPPED)
 COMPARED = ("type", "target", "params", "args", "cmd", "env", "cwd", "stdin_file", "stdout_to_ctx", "shell_env_keys",
             "for_each", "collect", "when", "depends_on")
 """The fields of a finished step that a resume will not have changed."""

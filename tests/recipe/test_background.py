@@ -22,6 +22,15 @@ BODIES = """
         ctx.stop.wait(60)
         ctx["stopped"] = True
         return "asked"
+    def item(ctx, item):
+        with open("ran.txt", "a") as file:
+            print(item, file=file)
+        ctx[f"up{item}"] = True
+        ctx.stop.wait(60)
+    def late(ctx):
+        ctx["late"] = True
+        ctx.stop.wait(60)
+        raise ValueError("too late")
     def short(ctx):
         ctx["short"] = 1
         return 5
@@ -138,6 +147,47 @@ def test_a_resume_starts_it_again_first(project: Project) -> None:
     result = project.run()
     assert result.status == "COMPLETE_SUCCESS", result.error
     assert project.lines("ran.txt") == ["w", "w"]
+
+
+FAN = """
+    steps:
+      - {name: w, module: BODY, function: item, params: {item: "{{ item }}"}, background: true, for_each: [0, 1]}
+      - {name: a, module: BODY, function: see, params: {key: up0}}
+      - {name: b, module: BODY, function: see, params: {key: up1}}
+      - {name: c, module: BODY, function: gate}
+"""
+
+
+def test_its_items_run_beside_the_foreground_and_stop_with_the_run(project: Project) -> None:
+    project.recipe(FAN)
+    (project.folder / "go").touch()
+    result = project.run()
+    assert result.status == "COMPLETE_SUCCESS", result.error
+    assert project.status()["w"] == "STOPPED"
+    assert [item["status"] for item in project.steps["w"]["items"].values()] == ["STOPPED"] * 2
+
+
+def test_a_resume_starts_its_items_again(project: Project) -> None:
+    project.recipe(FAN)
+    assert project.run().status == "COMPLETE_ERROR"
+    assert project.status()["w"] == "STOPPED"
+    (project.folder / "go").touch()
+    result = project.run()
+    assert result.status == "COMPLETE_SUCCESS", result.error
+    assert sorted(project.lines("ran.txt")) == ["0", "0", "1", "1"]
+
+
+def test_one_that_raises_when_it_is_to_stop_is_stopped_with_its_times(project: Project) -> None:
+    project.recipe("""
+        steps:
+          - {name: w, module: BODY, function: late, background: true}
+          - {name: a, module: BODY, function: see, params: {key: late}}
+    """)
+    result = project.run()
+    assert result.status == "COMPLETE_SUCCESS"
+    entry = project.steps["w"]
+    assert (entry["status"], entry["attempt"]) == ("STOPPED", 1) and entry["start"] <= entry["end"]
+    assert entry["reason"] == "it raised ValueError when it was to stop" and entry["seconds"] > 0
 
 
 def test_a_selection_leaves_a_stopped_one_alone(project: Project) -> None:

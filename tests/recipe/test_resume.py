@@ -133,6 +133,13 @@ def test_what_was_left_out_of_a_run_runs_where_that_began(project: Project, tmp_
     assert result.status == "COMPLETE_SUCCESS", result.error
 
 
+def test_a_selection_that_leaves_only_what_is_done_says_so(project: Project) -> None:
+    project.recipe(GRAPH)
+    assert "leave out every step" in project.refused(skip=["a", "b", "c", "d"]).message
+    project.run()
+    assert "leave out every step that is not done" in project.refused(skip=["a"]).message
+
+
 def test_restart_begins_anew_whatever_was(project: Project) -> None:
     project.recipe(CHAIN)
     first = project.run()
