@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 from octo.context import expose_for_shell
 from octo.engine.unit import replay
 from octo.engine.work import Call
-from octo.errors import BodyFailed, OctoError, StepFailed, UsageError
+from octo.errors import BodyFailed, CtxClash, InvalidValue, OctoError, StepFailed, UsageError
 from octo.resolve import fingerprint, resolve
 from octo.scriptlet import call as call_body
 from octo.scriptlet import params_of
 from octo.store.author import ENVIRONMENT_NAME
+from octo.store.undo import touching
 
 from .model import Step
 from .shell_check import blank_in_cmd
@@ -124,11 +125,30 @@ class PythonBody:
 
     def _apply(self, call: Call, ops: list[dict[str, Any]]) -> None:
         if ops:
-            with call.ctx._access.changing() as tx:
-                replay(tx, ops)
+            try:
+                with call.ctx._access.changing() as tx:
+                    replay(tx, ops)
+            except InvalidValue as error:
+                raise _clash(call, ops, error) from None
 
     def fingerprint(self) -> str:
         return fingerprint(self.target)
+
+
+def _clash(call: Call, ops: list[dict[str, Any]], error: InvalidValue) -> CtxClash:
+    """What a step did to its copy of ctx fits no more: others changed there what it is about, or what held that."""
+    me, places = call.author, [tuple(op["path"]) for op in ops]
+    others = {
+        line["who"]: None
+        for line in call.ctx._access.file.lines()
+        if line.get("seq", 0) > me.call and line.get("call") != me.call
+        for op in line.get("ops", ())
+        if op["path"][:1] == ["ctx"] and touching(op["path"], places)
+    }
+    return CtxClash(
+        f"{' and '.join([*others, me.who])} changed one place in ctx at the same time, and what {me.who} did to its "
+        f"copy does not fit any more: {error.message}; let one depend on the other"
+    )
 
 
 class ShellBody:

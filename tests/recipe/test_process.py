@@ -10,6 +10,7 @@ from .runs import Project
 
 BODIES = """
     import os, time
+    from pathlib import Path
     class Odd(LookupError):
         pass
     def add(ctx, name="x"):
@@ -40,6 +41,20 @@ BODIES = """
         return a + b
     def same(ctx, value):
         ctx["same"] = value
+    def begin(ctx):
+        ctx["rows"] = [{"x": 1}]
+    def deep(ctx):
+        ctx["rows"][0]["x"] = 2
+        Path("begun").touch()
+        until("cleared")
+    def clear(ctx):
+        until("begun")
+        ctx["rows"].clear()
+        Path("cleared").touch()
+    def until(name):
+        give_up = time.monotonic() + 60
+        while not Path(name).exists() and time.monotonic() < give_up:
+            time.sleep(0.01)
     def grow(ctx, n):
         ctx.increment("n", n)
         ctx.append("list", n)
@@ -171,3 +186,18 @@ def test_on_conflict_decides_by_the_order_of_the_steps(project: Project, rule: s
     """)
     assert project.run().status == "COMPLETE_SUCCESS"
     assert project.ctx["same"] == value
+
+
+def test_what_fits_no_more_is_a_clash_with_who_changed_it(project: Project) -> None:
+    project.recipe("""
+        steps:
+          - {name: begin, module: BODY, function: begin}
+          - {name: deep, module: BODY, function: deep, executor: process, parallel: true, retry: 3}
+          - {name: clear, module: BODY, function: clear, parallel: true}
+    """)
+    result = project.run()
+    assert result.status == "COMPLETE_ERROR"
+    error = project.steps["deep"]["error"]
+    assert error["type"] == "CtxClash" and project.steps["deep"]["attempt"] == 1
+    assert "clear and deep" in error["message"] and "rows/0" in error["message"]
+    assert project.ctx["rows"] == []
