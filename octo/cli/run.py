@@ -140,13 +140,12 @@ def _run_recipe(place: Place, what: str, steps: int | None, options: dict[str, A
             _tell_edits(place, asked, directory)
 
     def run(subscribers: list[Any]) -> RunResult:
-        if is_new and tell:
-            shown = "standard input" if place.path is None else place.source.shown
-            subscribers = [_Announcement(f"new instance {directory} of {shown}"), *subscribers]
+        shown = "standard input" if place.path is None else place.source.shown
+        begin = _Beginning(f"new instance {directory} of {shown}" if is_new and tell else "")
         try:
-            return run_place(place, asked, wanted(subscribers))
+            return run_place(place, asked, wanted([begin, *subscribers]))
         except (OSError, StoreError) as error:
-            if is_new and not place.exists():
+            if is_new and not begin.seen and not place.exists():
                 raise UsageError(
                     f"the instance {directory} cannot be made: {getattr(error, 'strerror', None) or error}",
                     hints=[f"octo run {quoted(what)} --instance OTHER_DIR"],
@@ -156,15 +155,18 @@ def _run_recipe(place: Place, what: str, steps: int | None, options: dict[str, A
     return _report(directory, steps, options, run)
 
 
-class _Announcement:
-    """Says something when the run has begun."""
+class _Beginning:
+    """Sees that the run has begun, and says something then."""
 
     def __init__(self, text: str) -> None:
         self._text = text
+        self.seen = False
 
     def __call__(self, event: Any) -> None:
         if event.kind == "run_started":
-            print(self._text)
+            self.seen = True
+            if self._text:
+                print(self._text)
 
 
 def _tell_edits(place: Place, asked: Asked, directory: str) -> None:

@@ -52,7 +52,7 @@ def _recipes_in(directory: Path) -> list[str]:
 
 def _nearest_file(path: Path) -> str:
     try:
-        names = [each.name for each in path.parent.iterdir() if each.suffix in (".yaml", ".yml")]
+        names = [each.name for each in path.parent.iterdir() if each.suffix in (".yaml", ".yml") and each.is_file()]
     except OSError:
         return f": there is no directory {path.parent}"
     near = nearest_name(path.name, names)

@@ -250,6 +250,19 @@ def test_no_write_permission(octo: Any, chain: str, tmp_path: Path) -> None:
     assert "octo run demo.yaml --instance OTHER_DIR" in result.next
 
 
+@pytest.mark.skipif(os.name == "nt", reason="files that are open cannot be removed there")
+def test_an_instance_that_is_removed_during_its_run(octo: Any, tmp_path: Path) -> None:
+    (tmp_path / "r.yaml").write_text("steps:\n  - {name: a, cmd: rm, args: [-rf, r.octo]}\n  - {name: b, cmd: echo}\n")
+    result = octo("run", "r.yaml", code=1)
+    assert "r.octo" in result.err and "cannot be made" not in result.err and "Traceback" not in result.err
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs a symbolic link")
+def test_a_link_to_nowhere_is_not_what_was_meant(octo: Any, tmp_path: Path) -> None:
+    (tmp_path / "r.yaml").symlink_to("gone")
+    assert "did you mean" not in octo("run", "r.yaml", code=2).err
+
+
 # -- other processes ---------------------------------------------------------------------------------
 
 
