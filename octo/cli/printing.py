@@ -15,15 +15,29 @@ from typing import Any, TextIO
 
 import click
 
+from octo.errors import quoted
+
 LONG_VALUE = 60
+
+
+_program = ""
+
+
+def program_is(typed: str) -> None:
+    """What the command `octo` is to be called in messages, where this program is another one."""
+    global _program
+    _program = typed
 
 
 def program() -> str:
     """How this program was called, so that the commands in its messages can be typed as they stand."""
+    if _program:
+        return _program
     called = sys.argv[0] if sys.argv else ""
     name = Path(called).stem
     if name == "__main__" and Path(called).parent.name == "octo":
-        return f"{sys.orig_argv[0]} -m octo"
+        by_path = sys.modules["__main__"].__spec__ is None
+        return f"{quoted(sys.orig_argv[0])} {quoted(called) if by_path else '-m octo'}"
     if name != "octo" or not os.path.dirname(called):
         return "octo"
     import shutil

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,8 +11,10 @@ from typing import Any, NoReturn
 
 import click
 
+import octo
 from octo.cli.command import Subcommands, debugging, examples_epilog
 from octo.cli.main import run_and_exit
+from octo.cli.printing import program_is
 from octo.cli.run import run_command
 from octo.cli.several import SeveralCommand
 from octo.cli.validate import validate_command
@@ -109,6 +112,8 @@ def _start(command: click.Command, arguments: Sequence[str] | None) -> NoReturn:
     if arguments is None:
         _leave_own_folder()
         arguments = sys.argv[1:]
+        if shutil.which("octo") is None:  # a checkout that is not installed
+            program_is(f"{quoted(sys.orig_argv[0])} {quoted(Path(octo.__file__).with_name('__main__.py'))}")
     name = f"python {quoted(sys.argv[0])}"
     run_and_exit(lambda: command.main(list(arguments), name, standalone_mode=False))
 

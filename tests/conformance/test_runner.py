@@ -6,6 +6,7 @@ Not run, with the reason: `state.pkl` (Octo writes JSON); "the graph is a stub" 
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -88,7 +89,27 @@ def test_a_missing_argument_is_told(root: Place) -> None:
     recipe.write_text(recipe.read_text(encoding="utf-8").replace("message:", "text:"), encoding="utf-8")
     done = root.type("orchestrator/runner.py", "--recipe", "orchestrator/recipes/hello_world.yaml", code=1)
     assert "ValueError in hello_world: Missing 'message' argument" in done.stderr
-    assert "octo run hello_world.octo" in done.stderr
+    next_command = done.stderr.splitlines()[-1].strip()
+    assert next_command.endswith(" run hello_world.octo")
+
+
+@pytest.mark.skipif(not COMMANDS, reason="types the command in a shell")
+def test_what_can_be_typed_next_without_installing(root: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a checkout alone, with no command `octo`: the messages name one that is there."""
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    if shutil.which("octo"):
+        pytest.skip("octo is installed for everybody here")
+    root.put_hello_world()
+    root.put("context.py", "raise ImportError('not the one that is meant')\n")
+    recipe = root.directory / "orchestrator" / "recipes" / "hello_world.yaml"
+    text = recipe.read_text(encoding="utf-8")
+    recipe.write_text(text.replace("message:", "text:"), encoding="utf-8")
+    done = root.type("orchestrator/runner.py", "--recipe", "orchestrator/recipes/hello_world.yaml", code=1)
+    recipe.write_text(text, encoding="utf-8")
+    command = done.stderr.splitlines()[-1].strip()
+    bare = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    again = subprocess.run(["sh", "-c", command], cwd=root.directory, env=bare, capture_output=True, text=True)
+    assert again.returncode == 0 and "Hello, World!" in again.stdout, again.stderr
 
 
 # -- the overview of the framework ---------------------------------------------------------------
@@ -341,7 +362,7 @@ def test_exit_codes(root: Place) -> None:
     text = "steps:\n  - {name: a, function: 'work:run'}\n  - {name: b, function: 'work:run', breakpoint: true}\n"
     root.put("recipes/r.yaml", text)
     paused = root.type("runner.py", code=3)
-    assert "breakpoint" in paused.stderr and "octo run r.octo" in paused.stderr
+    assert "breakpoint" in paused.stderr and " run r.octo\n" in paused.stderr
     root.type("runner.py")
 
 
