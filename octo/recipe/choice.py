@@ -84,6 +84,7 @@ def choose(recipe: Recipe, state: Mapping[str, Any], asked: Asked, before: Recip
     _sort_out(recipe, status, asked, choice)
     if not choice.is_new:
         _refuse_changes(recipe, before, status, asked, choice)
+        _tell_changed_lists(recipe, before, entries, choice)
     if not choice.run:
         done = " that is not done" if choice.done else ""
         raise UsageError(
@@ -141,7 +142,7 @@ def _sort_out(recipe: Recipe, status: Mapping[str, Any], asked: Asked, choice: C
                 choice.again.add(name)
         elif over:
             choice.done[name] = "done before"
-        elif name in skipped_over:
+        elif name in skipped_over and not (step.background and now in (STOPPED, RUNNING, FAILED)):
             choice.left_out[name] = f"in front of --resume-from {asked.resume_from}"
         else:
             choice.run[name] = _why(step, now, choice.is_new)
@@ -221,6 +222,19 @@ def _refuse_changes(
                 "octo run … --restart              (begin anew)",
             ],
         )
+
+
+def _tell_changed_lists(recipe: Recipe, before: Recipe | None, entries: Mapping[str, Any], choice: Choice) -> None:
+    """The list of a step that has begun is not read again."""
+    was = {step.name: step.written.get("for_each") for step in before.steps} if before is not None else {}
+    for step in recipe.steps:
+        name = step.name
+        if name in choice.run and name not in choice.again and entries.get(name, {}).get("items"):
+            if _spelt(was.get(name)) != _spelt(step.written.get("for_each")):
+                choice.warnings.append(
+                    f"for_each of {name} was changed; its items stay those that it began with; "
+                    f"--resume-from {name} begins it anew"
+                )
 
 
 def _differences(old: Step, new: Step) -> list[str]:

@@ -149,6 +149,20 @@ def test_a_resume_starts_it_again_first(project: Project) -> None:
     assert project.lines("ran.txt") == ["w", "w"]
 
 
+def test_a_resume_from_a_step_starts_what_the_step_needs_again(project: Project) -> None:
+    project.recipe("""
+        steps:
+          - {name: w, module: BODY, function: watch, background: true}
+          - {name: b, cmd: sh, args: [-c, "while ! [ -e watching ]; do sleep 0.02; done"], timeout: 30, depends_on: w}
+          - {name: c, module: BODY, function: add, depends_on: b}
+    """)
+    assert project.run().status == "COMPLETE_SUCCESS"
+    (project.folder / "watching").unlink()
+    result = project.run(resume_from="b")
+    assert result.status == "COMPLETE_SUCCESS", result.error
+    assert project.lines("ran.txt") == ["w", "w"] and project.status()["w"] == "STOPPED"
+
+
 FAN = """
     steps:
       - {name: w, module: BODY, function: item, params: {item: "{{ item }}"}, background: true, for_each: [0, 1]}

@@ -23,6 +23,11 @@ BODIES = """
         ctx.increment("tries")
         if item == 1 and len(open(f"tries{item}.txt").readlines()) < 3:
             raise ValueError("not yet")
+    def until(ctx, item):
+        import os
+        if not os.path.exists("go"):
+            raise ValueError("not yet")
+        return item
     def after(ctx):
         return ctx.get("got")
     def edit(ctx, item):
@@ -116,6 +121,25 @@ def test_the_list_is_read_once(project: Project) -> None:
     """)
     project.run()
     assert project.steps["f"]["result"] == [1, 2]
+
+
+LIST = """
+    steps:
+      - {{name: f, module: BODY, function: until, params: {{item: "{{{{ item }}}}"}}, for_each: {list}, collect: all}}
+"""
+
+
+def test_a_changed_list_of_a_step_that_has_begun_is_told(project: Project) -> None:
+    project.recipe(LIST.format(list="[1, 2]"))
+    assert project.run().status == "COMPLETE_ERROR"
+    project.recipe(LIST.format(list="[1, 3]"))
+    result = project.run()
+    assert result.status == "COMPLETE_ERROR" and list(project.steps["f"]["items"]) == ["0", "1"]
+    told = "for_each of f was changed; its items stay those that it began with; --resume-from f begins it anew"
+    assert told in project.log(result.run_id)
+    (project.folder / "go").touch()
+    assert project.run(resume_from="f").status == "COMPLETE_SUCCESS"
+    assert project.ctx["all"] == [1, 3]
 
 
 @pytest.mark.parametrize("collect", ["", ", collect: got"])
