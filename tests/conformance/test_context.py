@@ -13,8 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
+
+from tests.conformance.layout import DATA
 
 MODULES = Path(__file__).resolve().parents[2] / "modules"
+CATALOGUE: dict[str, Any] = yaml.safe_load((DATA / "core.yaml").read_text(encoding="utf-8"))
 
 
 @pytest.fixture(params=["context", "orchestrator.context"])
@@ -90,6 +94,36 @@ def test_values_of_a_saved_state_come_back_by_update(context: Any) -> None:
     later["more"] = 1
     later.update(saved["ctx"])
     assert later == {"more": 1, "a": {"b": [1]}}
+
+
+# -- the catalogue's examples of both pages; those in words alone are above and below
+
+
+def catalogued() -> list[dict[str, Any]]:
+    examples = [example for page in ("context", "test_ctx") for example in CATALOGUE[page]["examples"]]
+    found = [example for example in examples if {"params", "ctx_after", "raises"} & example.keys()]
+    assert len(found) == 10
+    return found
+
+
+@pytest.mark.parametrize("example", catalogued(), ids=lambda example: str(example.get("note", example.get("params"))))
+def test_as_catalogued(context: Any, example: dict[str, Any]) -> None:
+    ctx = context.Context(example["ctx"])
+    asked = example.get("params", {})
+    if "raises" in example:
+        assert example["raises"] == "ValueError"
+        with pytest.raises(ValueError):
+            ctx["bad"] = object()
+    elif "get_history" in asked:
+        (entry,), (expected,) = ctx.get_history(asked["get_history"]), example["returns"]
+        assert {**entry, "timestamp": 0} == {**expected, "timestamp": 0} and entry["timestamp"] > 1.7e9
+    elif "expose_for_shell" in asked:
+        assert context.expose_for_shell(ctx, asked["expose_for_shell"]) == example["returns"]
+    else:
+        ctx.update(asked.get("update", {}))
+        for key, value in {} if asked else example["ctx_after"].items():
+            ctx[key] = value
+        assert ctx == example["ctx_after"]
 
 
 # -- tests/test_ctx.py, as printed
