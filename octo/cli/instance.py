@@ -78,6 +78,8 @@ def check_instance(directory: str) -> None:
         if path.name.startswith(".octo_step_engine_"):
             parent = os.path.dirname(directory) or "."
             raise UsageError(f"{directory} is a file of an instance; give its directory, {parent}")
+        if path.suffix in (".yaml", ".yml"):
+            raise _recipe_given(directory, f"{path.stem}.octo")
         raise UsageError(f"{directory} is a file; an instance is a directory")
     if is_instance(path):
         return
@@ -99,6 +101,14 @@ def check_instance(directory: str) -> None:
         f"{directory} is not an instance (it has no {PARAMETER_FILE})",
         hints=["octo list instances", octo_command("init", directory, "--library") + " LIBRARY"],
     )
+
+
+def _recipe_given(recipe: str, instance: str) -> UsageError:
+    if is_instance(instance):
+        hints = [octo_command(_command_name(), instance)]
+        return UsageError(f"{recipe} is a recipe, and an instance is a directory; did you mean {instance}?", hints=hints)
+    told = f"{recipe} is a recipe, and an instance is a directory: {instance}, once it has run here"
+    return UsageError(told, hints=[octo_command("run", recipe)])
 
 
 def open_instance(directory: str) -> ParameterStore:

@@ -116,6 +116,8 @@ def chain_command(
 def _write(recipes: Sequence[str], output: str, force: bool, as_json: bool, **options: Any) -> None:
     from octo.recipe.merge import merge, write_merged
 
+    if output == "-":
+        raise UsageError("-o takes the name of a file, not - for standard output")
     if Path(output).exists():
         if any(Path(each).exists() and os.path.samefile(each, output) for each in recipes):
             raise UsageError(f"{output} is one of the recipes that are put together; give the new one another name")

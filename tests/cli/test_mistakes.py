@@ -29,6 +29,9 @@ PLAIN = [
     ("status empty", "empty is not an instance (it has no .octo_step_engine_parameters.json)", "octo list instances"),
     ("run file.txt", "file.txt is a file; an instance is a directory", None),
     ("run it/.octo_step_engine_parameters.json", "give its directory, it", None),
+    ("status r.yaml", "an instance is a directory: r.octo, once it has run here", "octo run r.yaml"),
+    ("ctx it.yaml get", "it.yaml is a recipe, and an instance is a directory; did you mean it.octo?", "octo ctx it.octo"),
+    ("recipe merge r.yaml -o -", "-o takes the name of a file", None),
     ("run lib", "lib is a step library; a run needs an instance of it", "octo init lib_1 --library lib"),
     ("params it globl_parameters", "there is no group 'globl_parameters'; did you mean global_parameters?", None),
     ("params it global_parameters run_count", "did you mean run_step_count?", "octo params it global_parameters"),
@@ -84,6 +87,8 @@ def place(it: str, octo: Any, tmp_path: Path) -> Path:
     octo("fork", "more/one", "more/two")
     (tmp_path / "empty").mkdir()
     (tmp_path / "file.txt").write_text("text")
+    (tmp_path / "it.yaml").touch()
+    octo("fork", "it", "it.octo")
     (tmp_path / "r.yaml").write_text("steps: [{name: a, cmd: ls}]")
     (tmp_path / "lib").symlink_to(Path(__file__).parent / "library")
     with ParameterStore(it) as store:
