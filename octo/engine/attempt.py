@@ -143,7 +143,7 @@ class Attempt:
     # -- a body that does not end ------------------------------------------------------------------
 
     def _within(self, seconds: float | None, function: Callable[[], Any]) -> Any:
-        return call_within(seconds, function, self._abandoned)
+        return call_within(seconds, function, self._abandoned, self.name)
 
     def leave(self) -> None:
         """Its thread is left behind: what it still does counts no more."""

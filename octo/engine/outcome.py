@@ -82,8 +82,8 @@ class Outcome(Attempt):
                             type(error).__name__, error)
         for hook in hooks:
             aside(walk, f"{self.name}:on_success", partial(hook.run, status=status, error=None), self, hook.retry)
-        if status == DONE and walk.has_breakpoint(spec, self.unit.item, "exit"):
-            walk.hit_breakpoint(self.unit, spec, "exit")
+        if status == DONE:
+            self.stop_at_exit()
         walk.frame.events.tell("step_exited", self.name, self.visit, status=status)
         self.tell_plan(status, value, seconds=seconds)
         return None
@@ -170,8 +170,15 @@ class Outcome(Attempt):
             return False
         for hook in self.hooks(False):
             aside(walk, f"{self.name}:on_failure", partial(hook.run, status=FAILED, error=described), self, hook.retry)
+        if spec.allow_failure:
+            self.stop_at_exit()
         self.tell_plan(FAILED, None, described)
         return False
+
+    def stop_at_exit(self) -> None:
+        """The run goes on from here: the place of a breakpoint."""
+        if self.walk.has_breakpoint(self.spec, self.unit.item, "exit"):
+            self.walk.hit_breakpoint(self.unit, self.spec, "exit")
 
     def hooks(self, succeeded: bool) -> Sequence[Hook]:
         return self.spec.work.hooks(succeeded) if self.walk.use_hooks and self.unit.item < 0 else ()

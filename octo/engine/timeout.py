@@ -23,9 +23,10 @@ PATIENCE = 30
 
 
 def call_within(
-    seconds: float | None, function: Callable[[], Any], abandon: Callable[[StepTimeout], None]
+    seconds: float | None, function: Callable[[], Any], abandon: Callable[[StepTimeout], None],
+    name: str = "step_execute",
 ) -> Any:
-    """Call `function`; StepTimeout when it takes longer than `seconds`.
+    """Call `function`; StepTimeout when it, called `name` there, takes longer than `seconds`.
 
     `abandon` is called, in a thread of its own, where a body outlives every StepTimeout raised in it: it
     writes the error and ends the process.
@@ -33,15 +34,17 @@ def call_within(
     if not seconds:
         return function()
     if threading.current_thread() is threading.main_thread() and hasattr(signal, "setitimer"):
-        return _with_alarm(seconds, function, abandon)
-    return _in_thread(seconds, function)
+        return _with_alarm(seconds, function, abandon, name)
+    return _in_thread(seconds, function, name)
 
 
-def _error(seconds: float) -> StepTimeout:
-    return StepTimeout(f"step_execute took longer than its time-out of {seconds:g} s")
+def _error(seconds: float, name: str) -> StepTimeout:
+    return StepTimeout(f"{name} took longer than its time-out of {seconds:g} s")
 
 
-def _with_alarm(seconds: float, function: Callable[[], Any], abandon: Callable[[StepTimeout], None]) -> Any:
+def _with_alarm(
+    seconds: float, function: Callable[[], Any], abandon: Callable[[StepTimeout], None], name: str
+) -> Any:
     raised = 0
     over = False
 
@@ -51,9 +54,9 @@ def _with_alarm(seconds: float, function: Callable[[], Any], abandon: Callable[[
             return
         raised += 1
         if raised <= INSISTENCE:
-            critical.raise_outside(_error(seconds))
+            critical.raise_outside(_error(seconds, name))
         elif raised == INSISTENCE + 1:  # in a thread: what is interrupted here may hold any lock
-            _thread.start_new_thread(abandon, (_error(seconds),))
+            _thread.start_new_thread(abandon, (_error(seconds, name),))
         elif raised > INSISTENCE + PATIENCE:  # it holds the very lock that is needed to write the error
             os._exit(1)
 
@@ -67,7 +70,7 @@ def _with_alarm(seconds: float, function: Callable[[], Any], abandon: Callable[[
     except Exception as error:
         if not raised or isinstance(error, StepTimeout):
             raise
-        raise _error(seconds) from error  # it made another error of the time-out
+        raise _error(seconds, name) from error  # it made another error of the time-out
     finally:
         over = True  # again: an alarm in the inner `finally` may have kept it from being said
         while raised > INSISTENCE:  # `abandon` is ending the process
@@ -75,11 +78,11 @@ def _with_alarm(seconds: float, function: Callable[[], Any], abandon: Callable[[
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
     if raised:  # it swallowed the exception and came back late
-        raise _error(seconds)
+        raise _error(seconds, name)
     return result
 
 
-def _in_thread(seconds: float, function: Callable[[], Any]) -> Any:
+def _in_thread(seconds: float, function: Callable[[], Any], name: str) -> Any:
     outcome: list[Any] = []
     context = contextvars.copy_context()
 
@@ -93,7 +96,7 @@ def _in_thread(seconds: float, function: Callable[[], Any]) -> Any:
     thread.start()
     thread.join(seconds)
     if not outcome:
-        raise _error(seconds)
+        raise _error(seconds, name)
     if outcome[1] is not None:
         raise outcome[1]
     return outcome[0]

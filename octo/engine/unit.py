@@ -146,6 +146,7 @@ class UnitRun(Outcome):
         if clash is not None:
             self.fails(clash, 1, can_retry=False)
             return
+        self.stop_at_exit()
         walk.frame.events.tell("step_exited", self.name, self.visit, status=CACHED, reason=cached.reason)
         self.tell_plan(CACHED, cached.result)
 

@@ -315,6 +315,29 @@ def test_what_ran_is_counted_and_the_running_step_shown(project: Project) -> Non
     assert project.settings["run_step_count"] == 3 and project.settings["current_step_state"] == "INACTIVE"
 
 
+@pytest.mark.parametrize("parallel", [False, True])
+def test_a_time_out_names_the_step(project: Project, parallel: bool) -> None:
+    project.recipe(f"""
+        steps:
+          - {{name: a, module: BODY, function: slow, timeout: 0.1, parallel: {str(parallel).lower()}}}
+    """)
+    project.run()
+    assert project.steps["a"]["error"]["message"] == "a took longer than its time-out of 0.1 s"
+
+
+def test_a_breakpoint_at_exit_stops_after_a_cached_and_an_allowed_end_too(project: Project) -> None:
+    project.recipe("""
+        steps:
+          - {name: a, module: BODY, function: add, params: {name: a}, cache_key: k, breakpoint: exit}
+          - {name: f, cmd: "false", allow_failure: true, breakpoint: exit}
+          - {name: b, module: BODY, function: add, params: {name: b}}
+    """)
+    for status in ("DONE", "CACHED"):
+        assert project.run().status == "PAUSED" and project.status() == {"a": status, "f": "WAITING", "b": "WAITING"}
+        assert project.run().status == "PAUSED" and project.status() == {"a": status, "f": "FAILED", "b": "WAITING"}
+        assert project.run().status == "COMPLETE_SUCCESS" and project.ctx["ran"] == ["a", "b"]
+
+
 def test_breakpoints_stop_once(project: Project) -> None:
     project.recipe("""
         steps:
