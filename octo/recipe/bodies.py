@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import threading
@@ -151,6 +152,11 @@ def _clash(call: Call, ops: list[dict[str, Any]], error: InvalidValue) -> CtxCla
     )
 
 
+def _text(value: Any) -> str:
+    """As `shell_env_keys` spells it."""
+    return json.dumps(value) if isinstance(value, (dict, list)) else str(value)
+
+
 class ShellBody:
     """One program with its arguments; never a command line."""
 
@@ -168,7 +174,7 @@ class ShellBody:
         }, self._words(names)
 
     def _words(self, names: Mapping[str, Any]) -> list[str]:
-        return [word if isinstance(word, str) else str(word) for word in render(self.step.args, names)]
+        return [_text(word) for word in render(self.step.args, names)]
 
     def run(self, call: Call, names: dict[str, Any], timeout: float | None) -> Any:
         from octo.executors.program import run_program
@@ -229,7 +235,7 @@ class ShellBody:
                     "write it to a file"
                 )
         environment |= exposed
-        environment |= {key: str(value) for key, value in render(self.step.env, names).items()}
+        environment |= {key: _text(value) for key, value in render(self.step.env, names).items()}
         environment[ENVIRONMENT_NAME] = call.author.to_environment()
         return environment
 

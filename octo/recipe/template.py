@@ -102,8 +102,18 @@ def _environment() -> Any:
                 try:
                     return obj[attribute]
                 except KeyError:
-                    return self.undefined(f"there is no {attribute!r} in it", obj=obj, name=attribute)
+                    return self._missing(obj, attribute)
+            if isinstance(obj, Mapping) and attribute not in obj and not hasattr(type(obj), attribute):
+                return self._missing(obj, attribute)
             return super().getattr(obj, attribute)
+
+        def getitem(self, obj: Any, argument: Any) -> Any:
+            if isinstance(obj, Mapping) and isinstance(argument, str) and argument not in obj:
+                return self._missing(obj, argument)
+            return super().getitem(obj, argument)
+
+        def _missing(self, obj: Any, name: str) -> Any:
+            return self.undefined(f"there is no {name!r} in it", obj=obj, name=name)
 
         def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
             if isinstance(obj, (LiveDict, LiveList)) and attr not in _READING:

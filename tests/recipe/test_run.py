@@ -315,6 +315,19 @@ def test_what_ran_is_counted_and_the_running_step_shown(project: Project) -> Non
     assert project.settings["run_step_count"] == 3 and project.settings["current_step_state"] == "INACTIVE"
 
 
+@pytest.mark.parametrize("spelling", ["steps.loda.status", "steps['loda'].status", "ctx.map.loda", "ctx['map'].loda"])
+def test_a_template_that_names_what_is_not_there_says_so(project: Project, spelling: str) -> None:
+    project.recipe(f"""
+        ctx: {{map: {{load: 1}}}}
+        steps:
+          - {{name: load, cmd: "true"}}
+          - {{name: a, cmd: "true", when: "{spelling} == 1"}}
+    """)
+    project.run()
+    message = project.steps["a"]["error"]["message"]
+    assert message.endswith("failed: there is no 'loda' in it")
+
+
 @pytest.mark.parametrize("parallel", [False, True])
 def test_a_time_out_names_the_step(project: Project, parallel: bool) -> None:
     project.recipe(f"""

@@ -93,6 +93,18 @@ def test_unless_a_file_of_that_name_is_there(project: Project, cmd: str) -> None
     assert project.ctx["out"] == project.ctx["out2"] == "blank\n"
 
 
+def test_lists_and_mappings_reach_a_program_as_json(project: Project) -> None:
+    project.recipe("""
+        ctx: {rows: [1, "a", null, {deep: true}]}
+        steps:
+          - {name: a, cmd: sh, args: [-c, 'echo "$0" "$ROWS"', "{{ ctx.rows }}"], env: {ROWS: "{{ ctx.rows }}"},
+             stdout_to_ctx: out}
+    """)
+    project.run()
+    text = '[1, "a", null, {"deep": true}]'
+    assert project.ctx["out"] == f"{text} {text}\n"
+
+
 @pytest.mark.parametrize("cmd", ["./tool", "./my tool", "my tool"])
 def test_a_program_in_the_steps_own_directory_is_found(project: Project, cmd: str) -> None:
     program(project, f"sub/{cmd.removeprefix('./')}", "below")
