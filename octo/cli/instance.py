@@ -105,8 +105,8 @@ def check_instance(directory: str) -> None:
 
 def _recipe_given(recipe: str, instance: str) -> UsageError:
     if is_instance(instance):
-        hints = [octo_command(_command_name(), instance)]
-        return UsageError(f"{recipe} is a recipe, and an instance is a directory; did you mean {instance}?", hints=hints)
+        told = f"{recipe} is a recipe, and an instance is a directory; did you mean {instance}?"
+        return UsageError(told, hints=[octo_command(_command_name(), instance)])
     told = f"{recipe} is a recipe, and an instance is a directory: {instance}, once it has run here"
     return UsageError(told, hints=[octo_command("run", recipe)])
 
