@@ -155,8 +155,7 @@ def status_lines(status: Status) -> list[str]:
     if status.recipe:
         facts.append(("recipe", "standard input" if status.recipe == "-" else status.recipe))
     if status.steps:
-        counts = counts_text(status.steps.values())
-        counts = counts if status.owner is not None else counts.replace("RUNNING", "cut off")
+        counts = counts_text(status.steps.values(), status.owner is not None)
         facts.append(("steps", f"{len(status.steps):,}: {counts}"))
     facts.append(("counters", _counters(status)))
     if status.library:
@@ -265,7 +264,9 @@ def _what_changes(status: Status) -> tuple[Any, ...]:
 
 
 def _print_change(status: Status) -> None:
-    how_far = counts_text(status.steps.values()) if status.steps else f"count {status.run_step_count}"
+    how_far = f"count {status.run_step_count}"
+    if status.steps:
+        how_far = counts_text(status.steps.values(), status.owner is not None)
     click.echo(f"{moment(time.time())}  {headline(status)}  {how_far}")
     sys.stdout.flush()
 

@@ -147,7 +147,7 @@ def steps_table(steps: Mapping[str, Mapping[str, Any]], *, now: float, runs: boo
     lines = table(header, rows, right=(2, 3, 4, 5)).split("\n")
     rest = [entry for name, entry in steps.items() if name not in set(names)]
     if rest:
-        lines.append(f"and {len(rest):,} more: {counts_text(rest)}{hint}")
+        lines.append(f"and {len(rest):,} more: {counts_text(rest, runs)}{hint}")
     if any(row[5].endswith("*") for row in rows):
         lines.append("* memory of the process, which it shared with others that ran at the same time")
     return lines
@@ -158,13 +158,11 @@ def _rank(entry: Mapping[str, Any]) -> tuple[int, float]:
 
 
 def _row(name: str, entry: Mapping[str, Any], now: float, runs: bool) -> tuple[str, ...]:
-    status = str(entry.get("status", "WAITING"))
+    status = _status(entry, runs)
     usage = entry.get("usage") or {}
     seconds = entry.get("seconds")
-    if status == "RUNNING" and runs and entry.get("start"):
+    if status == "RUNNING" and entry.get("start"):
         seconds = max(0.0, now - entry["start"])
-    elif status == "RUNNING":
-        status = "cut off"
     if status in ("WAITING", "LEFT_OUT", "SKIPPED"):
         seconds = None
     rss = usage.get("rss") or 0
@@ -177,6 +175,13 @@ def _row(name: str, entry: Mapping[str, Any], now: float, runs: bool) -> tuple[s
         f"{_size(rss)}{'*' if usage.get('shared') else ' '}" if rss else "",
         why(entry),
     )
+
+
+def _status(entry: Mapping[str, Any], runs: bool) -> str:
+    status = str(entry.get("status", "WAITING"))
+    if status != "RUNNING" or runs:
+        return status
+    return "PAUSED" if entry.get("items") and not entry.get("running") else "cut off"  # a fan-out between its items
 
 
 def why(entry: Mapping[str, Any]) -> str:
@@ -209,9 +214,9 @@ def _one_line(text: str) -> str:
     return text if len(text) <= 100 else text[:97] + "..."
 
 
-def counts_text(entries: Iterable[Mapping[str, Any]]) -> str:
-    """`5 DONE, 1 FAILED`."""
-    counts = Counter(str(entry.get("status", "WAITING")) for entry in entries)
+def counts_text(entries: Iterable[Mapping[str, Any]], runs: bool) -> str:
+    """`5 DONE, 1 FAILED`. `runs`: an engine is at work."""
+    counts = Counter(_status(entry, runs) for entry in entries)
     return ", ".join(f"{number:,} {status}" for status, number in counts.most_common())
 
 

@@ -90,6 +90,8 @@ def test_breakpoints_at_steps_and_items(octo: Any, write: Any) -> None:
     }
     assert "paused at square[1]: breakpoint at entry" in octo("run", "demo.octo", code=3).err
     assert octo("status", "demo.octo", "--json").json["steps"]["square"]["items"] == {"DONE": 1, "WAITING": 2}
+    shown = octo("status", "demo.octo").out
+    assert "1 PAUSED" in shown and "cut off" not in shown and "1 of 3 items" in shown
     octo("break", "demo.octo", "last", "--clear")
     assert "done: " in octo("run", "demo.octo").out
 
