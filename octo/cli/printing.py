@@ -43,7 +43,7 @@ def program() -> str:
     import shutil
 
     on_path = shutil.which("octo")
-    return "octo" if on_path and os.path.realpath(on_path) == os.path.realpath(called) else called
+    return "octo" if on_path and os.path.realpath(on_path) == os.path.realpath(called) else quoted(called)
 
 
 def as_called(command: str) -> str:
@@ -98,7 +98,7 @@ def can_show(text: str, stream: TextIO | Any) -> bool:
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequence[int] = ()) -> str:
     """Columns that line up; those in `right` (numbers) to the right. On a terminal a line is never broken."""
-    lines = [list(header), *(list(row) for row in rows)]
+    lines = [list(header), *([cell.replace("\n", "\\n") for cell in row] for row in rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
     shown = []
     for line in lines:

@@ -85,3 +85,9 @@ def test_init(octo: Any, tmp_path: Path) -> None:
     octo("run", "a/new one", "--quiet")
     assert octo("init", "by_name", "--library", "machine_check", "--json").json["directory"] == "by_name"
     assert "machine_check" in octo("params", "by_name", "global_parameters", "step_engine_library_path").out
+
+
+def test_a_name_with_a_line_break_stays_one_row(octo: Any) -> None:
+    octo("init", "two\nlines", "--library", LIBRARY)
+    shown = octo("list", "instances").out.partition("next:")[0].splitlines()
+    assert len(shown) == 2 and shown[1].startswith("two\\nlines  ")

@@ -133,6 +133,11 @@ def test_commands_to_type_next_are_quoted_for_the_shell(octo: Any, it: str) -> N
     assert "octo status 'with space'" in octo("init", "with space", "--library", "x", code=2).next
 
 
+def test_a_program_in_a_directory_with_a_space_is_quoted(octo: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["/a dir/bin/octo"])
+    assert octo("status", "nowhere", code=2).next == ["'/a dir/bin/octo' list instances"]
+
+
 def test_traceback_only_when_asked_for(octo: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "Traceback" not in octo("status", "nowhere", code=2).err
     assert "Traceback" in octo("--debug", "status", "nowhere", code=2).err
