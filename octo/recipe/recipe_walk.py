@@ -178,7 +178,9 @@ class RecipeWalk(DagWalk):
             elif isinstance(tx.peek((GROUP, name), MISSING), dict):
                 tx.set((GROUP, name, "reason"), reason)
         for name, reason in self.choice.left_out.items():
-            tx.set((GROUP, name), {"status": LEFT_OUT, "reason": reason})
+            there = tx.peek((GROUP, name), {})  # what it has done so far is not done again when its turn comes
+            kept = {key: there[key] for key in ("calls", "items") if isinstance(there, dict) and key in there}
+            tx.set((GROUP, name), {"status": LEFT_OUT, "reason": reason, **kept})
         cut_off(tx, self.choice.run)
         known = {step.name for step in self.recipe.steps}
         for name, entry in list(tx.peek((GROUP,), {}).items()):

@@ -142,6 +142,18 @@ def test_a_changed_list_of_a_step_that_has_begun_is_told(project: Project) -> No
     assert project.ctx["all"] == [1, 3]
 
 
+def test_items_that_are_done_stay_so_while_the_step_is_left_out(project: Project) -> None:
+    project.recipe("""
+        steps:
+          - {name: f, module: BODY, function: third, params: {item: "{{ item }}"}, for_each: [1, 2], retry: 2}
+          - {name: z, cmd: "true"}
+    """)
+    assert project.run().status == "COMPLETE_ERROR"
+    assert project.run(skip=["f"]).status == "COMPLETE_SUCCESS" and project.status() == {"f": "LEFT_OUT", "z": "DONE"}
+    assert project.run().status == "COMPLETE_SUCCESS"
+    assert project.ctx["tries"] == 2 and project.lines("tries2.txt") == ["try"]
+
+
 @pytest.mark.parametrize("collect", ["", ", collect: got"])
 def test_an_empty_list(project: Project, collect: str) -> None:
     project.recipe(f"""
