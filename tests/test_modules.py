@@ -99,6 +99,10 @@ def test_a_step_larger_than_the_resources() -> None:
         Scheduler().schedule([step("a", cpu=3)], {"cpu": 2})
     with pytest.raises(UsageError, match=r"'a' asks for .* GiB of memory"):
         Scheduler().schedule([step("a", mem="3GB")], {"cpu": 2, "mem": "2GB"})
+    with pytest.raises(UsageError, match="two steps are called 'a'"):
+        Scheduler().schedule([{"name": "a"}, {"name": "a"}])
+    with pytest.raises(UsageError, match="a mapping with a name.*not 'a'"):
+        Scheduler().schedule(["a"])
 
 
 @pytest.mark.parametrize(

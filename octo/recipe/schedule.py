@@ -42,9 +42,12 @@ class Scheduler:
         this machine now. UsageError for a step that is larger than that, and for a cycle.
         """
         cores, memory = _what_there_is(resources or {})
-        tasks = {task.name: task for task in map(_task, steps)}
+        tasks: dict[str, _Task] = {}
         graph = DependencyGraph()
-        for task in tasks.values():
+        for task in map(_task, steps):
+            if task.name in tasks:
+                raise UsageError(f"two steps are called {task.name!r}")
+            tasks[task.name] = task
             if task.cpu > cores:
                 raise UsageError(f"step {task.name!r} asks for {task.cpu:g} cores; there are {cores:g}")
             if task.mem > memory:
@@ -90,6 +93,8 @@ def _what_there_is(resources: Mapping[str, Any]) -> tuple[float, int]:
 def _task(step: Mapping[str, Any] | Step) -> _Task:
     if isinstance(step, Step):
         return _Task(step.name, tuple(step.depends_on), step.cpu or 1.0, step.mem or 0)
+    if not isinstance(step, Mapping):
+        raise UsageError(f"a step is a mapping with a name, as RecipeParser.parse_steps gives it; not {step!r}")
     name = step.get("name")
     if not isinstance(name, str) or not name:
         raise UsageError(f"a step without a name: {dict(step)!r}")
