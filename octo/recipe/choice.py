@@ -85,7 +85,7 @@ def choose(recipe: Recipe, state: Mapping[str, Any], asked: Asked, before: Recip
     if not choice.is_new:
         _refuse_changes(recipe, before, status, asked, choice)
         _tell_changed_lists(recipe, before, entries, choice)
-    if not choice.run:
+    if not choice.run and asked.is_selection:  # else the last run was cut off behind its last step
         done = " that is not done" if choice.done else ""
         raise UsageError(
             f"nothing is left to run: --only and --skip leave out every step{done}",
@@ -119,16 +119,16 @@ def _sort_out(recipe: Recipe, status: Mapping[str, Any], asked: Asked, choice: C
     skipped_over = _in_front(recipe, asked.resume_from) if asked.resume_from else set()
     for step in recipe.steps:
         name, now = step.name, status.get(step.name)
-        over = now in OVER
+        over = now in OVER or (now == FAILED and step.allow_failure)  # it counts as met, as it did in that run
         is_past = over or now == STOPPED
         if asked.only and name not in asked.only:
             if is_past:
-                choice.done[name] = "done before"
+                choice.done[name] = "done before" if now != FAILED else "failed before, as it may"
             else:
                 choice.left_out[name] = "--only names others"
         elif name in asked.skip:
             if is_past:
-                choice.done[name] = "done before"
+                choice.done[name] = "done before" if now != FAILED else "failed before, as it may"
             else:
                 choice.left_out[name] = "--skip names it"
         elif name in again:
@@ -141,7 +141,7 @@ def _sort_out(recipe: Recipe, status: Mapping[str, Any], asked: Asked, choice: C
             if over:
                 choice.again.add(name)
         elif over:
-            choice.done[name] = "done before"
+            choice.done[name] = "done before" if now != FAILED else "failed before, as it may"
         elif name in skipped_over and not (step.background and now in (STOPPED, RUNNING, FAILED)):
             choice.left_out[name] = f"in front of --resume-from {asked.resume_from}"
         else:

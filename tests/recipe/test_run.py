@@ -160,6 +160,36 @@ def test_keep_going_goes_on_with_what_does_not_depend_on_it(project: Project, in
     assert project.status() == {"a": "FAILED", "b": "WAITING", "c": "DONE"} and project.ctx["ran"] == ["c"]
 
 
+def test_an_allowed_failure_is_not_tried_again_by_a_resume(project: Project) -> None:
+    recipe = """
+        steps:
+          - {name: a, module: BODY, function: fail, allow_failure: true}
+          - {name: b, module: BODY, function: add, depends_on: a}
+          - {name: c, module: BODY, function: fail}
+    """
+    project.recipe(recipe)
+    assert project.run().status == "COMPLETE_ERROR"
+    first = project.steps["a"]
+    project.run()
+    assert project.steps["a"] == first and project.steps["c"]["start"] > first["end"]
+    project.run(resume_from="a")
+    assert project.steps["a"]["start"] > first["end"]
+
+
+def test_a_run_that_was_cut_off_behind_its_last_step_ends(project: Project) -> None:
+    project.recipe("""
+        steps:
+          - {name: a, module: BODY, function: add}
+        on_success: {cmd: touch, args: [well]}
+    """)
+    first = project.run()
+    (project.folder / "well").unlink()
+    ParameterStore(project.instance).set("global_parameters", "step_engine_state", "RUNNING")
+    result = project.run()
+    assert (result.status, result.steps, result.run_id) == ("COMPLETE_SUCCESS", 0, first.run_id)
+    assert (project.folder / "well").exists() and project.ctx["ran"] == ["x"]
+
+
 def test_allow_failure_counts_as_met(project: Project) -> None:
     project.recipe("""
         steps:
