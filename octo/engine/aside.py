@@ -68,7 +68,7 @@ def _end(walk: PlanState, call: int, step: str, problem: BaseException | None) -
     with walk.file.transaction(ENGINE, later=True) as tx:
         tx.flags["end"] = call
         if problem is not None:
-            undo_call(tx, walk.file.lines_since(call - 1), call, "ctx")
+            undo_call(tx, walk.file.lines_since, call, "ctx")
             tx.flags["fence"] = call
         elif step:  # undone with the step, if ever that is
             tx.append(("engine", "hooks", step), [call])

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from octo.store import Transaction
 from octo.store.state_file import StateFile
-from octo.store.undo import since_checkpoints, undo_calls
+from octo.store.undo import undo_calls
 
 from .step_book import GROUP, RUNNING, entries, place_of, shown_name
 from .written import kept_by_checkpoint
@@ -21,7 +21,7 @@ def undo_cut_off(tx: Transaction, file: StateFile, steps: Sequence[str]) -> list
     names = {entry["visit"]: shown_name(steps[position], index) for position, index, entry in found if "visit" in entry}
     whose = dict.fromkeys(names.get(file.open_calls[call], "a step") for call in calls)
     lines = file.lines_since(calls[0] - 1)
-    places = undo_calls(tx, since_checkpoints(lines, calls), calls, "ctx")
+    places = undo_calls(tx, file.lines_since, calls, "ctx", from_checkpoint=True)
     tx.flags.update(end=calls, fence=calls)
     for call in calls:  # what it did before a checkpoint stays, so the call counts among those of its step
         for position, index, entry in found if kept_by_checkpoint(lines, call) is not None else ():

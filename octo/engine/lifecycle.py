@@ -328,7 +328,7 @@ class Lifecycle:
 
         def fail(tx: Transaction) -> None:
             if call:
-                error["ctx_undone"] = undo_call(tx, self.file.lines_since(call - 1), call, "ctx")
+                error["ctx_undone"] = undo_call(tx, self.file.lines_since, call, "ctx")
                 tx.flags["fence"] = call
             tx.set((GLOBAL, "last_error"), error)
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from octo.errors import CtxClash
 from octo.store import GLOBAL, Transaction
-from octo.store.undo import lines_for, touching, undo_call, undo_calls
+from octo.store.undo import touching, undo_call, undo_calls
 
 from .aside import aside
 from .attempt import Attempt
@@ -144,7 +144,7 @@ class Outcome(Attempt):
         calls = beside.calls[loser]
         places = beside.clashes.drop(loser, places)
         tx.flags["dropped"] = {"calls": calls, "places": [list(place) for place in places]}
-        undo_calls(tx, lines_for([*calls, self.call], self.file.lines_since), calls, "ctx",
+        undo_calls(tx, self.file.lines_since, calls, "ctx",
                    keep=lambda op: not touching(op["path"], places))
 
     # -- not well ----------------------------------------------------------------------------------
@@ -192,9 +192,8 @@ class Outcome(Attempt):
             with self.file.transaction(ENGINE, later=True) as tx:
                 walk.write_pending(tx)
                 if call:
-                    lines = self.file.lines_since(call - 1)
-                    kept = kept_by_checkpoint(lines, call)
-                    described["ctx_undone"] = undo_call(tx, lines, call, "ctx")
+                    kept = kept_by_checkpoint(self.file.lines_since(call - 1), call)
+                    described["ctx_undone"] = undo_call(tx, self.file.lines_since, call, "ctx")
                     tx.flags["fence"] = call
                     tx.flags.setdefault("end", []).append(call)
                     self.file.touched.take_checkpointed(call)

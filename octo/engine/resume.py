@@ -8,7 +8,7 @@ from typing import Any
 from octo.errors import UsageError, nearest, nearest_name
 from octo.store import GLOBAL, Transaction
 from octo.store.state_file import StateFile
-from octo.store.undo import since_checkpoints, undo_calls
+from octo.store.undo import undo_calls
 
 from .counting import own_count
 from .graph import Graph
@@ -113,7 +113,7 @@ def take_back_cut_off_calls(file: StateFile, tx: Transaction, position: Position
     if not calls:
         return []
     lines = file.lines_since(calls[0] - 1)
-    undone = undo_calls(tx, since_checkpoints(lines, calls), calls, "ctx")
+    undone = undo_calls(tx, file.lines_since, calls, "ctx", from_checkpoint=True)
     position.counted += sum(own_count(lines, call) for call in calls)
     tx.flags.update(end=calls, fence=calls)
     return undone

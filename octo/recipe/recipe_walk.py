@@ -20,7 +20,7 @@ from octo.engine.walk import ENGINE, Frame
 from octo.engine.work import Call
 from octo.store import GLOBAL, MISSING, RECIPE_FILE, Transaction
 from octo.store.state_file import StateFile
-from octo.store.undo import lines_for, undo_calls
+from octo.store.undo import undo_calls
 
 from .bodies import Surroundings
 from .cache import Cache
@@ -164,7 +164,7 @@ class RecipeWalk(DagWalk):
         for name in self.choice.undo:
             calls += [*calls_of(tx.peek((GROUP, name), {})), *tx.peek(("engine", "hooks", name), ())]
         if calls:
-            undo_calls(tx, lines_for(calls, self.file.lines_since), calls, "ctx")
+            undo_calls(tx, self.file.lines_since, calls, "ctx")
             tx.flags["fence"] = [*tx.flags.get("fence", []), *calls]  # a later undo leaves both out, them and this one
         for name, reason in self.choice.run.items():
             if name in self.choice.undo:

@@ -17,25 +17,30 @@ from .values import dumps, loads, spell
 Line = dict[str, Any]
 
 
-def undo_call(tx: Transaction, lines: list[Line], call: int, scope: str) -> list[str]:
-    """Undo call number `call` inside the group `scope`; returns the places that were put back.
+LinesSince = Callable[[int], list[Line]]
+"""The journal's lines behind a number."""
 
-    `lines` are the journal's since the call began. What came before its newest `ctx.checkpoint()` stays.
+
+def undo_call(tx: Transaction, lines_since: LinesSince, call: int, scope: str) -> list[str]:
+    """Undo call number `call` inside the group `scope`; what came before its newest `ctx.checkpoint()` stays.
+
     See `undo_calls` for the rest.
     """
-    return undo_calls(tx, _since_checkpoint(lines, call), [call], scope)
+    return undo_calls(tx, lines_since, [call], scope, from_checkpoint=True)
 
 
-def undo_calls(tx: Transaction, lines: list[Line], calls: Collection[int], scope: str, *,
-               keep: Callable[[Op], bool] | None = None) -> list[str]:
+def undo_calls(tx: Transaction, lines_since: LinesSince, calls: Collection[int], scope: str, *,
+               from_checkpoint: bool = False, keep: Callable[[Op], bool] | None = None) -> list[str]:
     """Undo all that `calls` did inside the group `scope`, as if they had never run; returns the places put back.
 
-    `lines` are the journal's since the first of them began, or from earlier on: where other calls that began
-    before were undone later, it takes those to see it. What others did since stays, in order.
-    Records (`ctx.record`) stay, and ops of the calls for which `keep(op)` is true. Where one of the
+    With `from_checkpoint` only what each did after its newest `ctx.checkpoint()`. What others did since stays, in
+    order. Records (`ctx.record`) stay, and ops of the calls for which `keep(op)` is true. Where one of the
     calls was undone before, that undo is left out too. What another's change cannot be laid on any
     more is noted in the result, in brackets.
     """
+    lines = _lines_for(calls, lines_since)
+    if from_checkpoint:
+        lines = _since_checkpoints(lines, calls)
     calls = set(calls)
     going_whole = calls if keep is None else set()
     going = [
@@ -55,7 +60,7 @@ def undo_calls(tx: Transaction, lines: list[Line], calls: Collection[int], scope
     return places + _replay(tx, lines, gone | undone, scope)
 
 
-def since_checkpoints(lines: list[Line], calls: Collection[int]) -> list[Line]:
+def _since_checkpoints(lines: list[Line], calls: Collection[int]) -> list[Line]:
     """The same lines, where what each of `calls` did before its newest `ctx.checkpoint()` counts as done by others."""
     last = {line["checkpoint"]: index for index, line in enumerate(lines) if line.get("checkpoint") in calls}
     if not last:
@@ -70,6 +75,10 @@ def _since_checkpoint(lines: list[Line], call: int) -> list[Line]:
         if lines[index].get("checkpoint") == call:
             return lines[index + 1 :]
     return lines
+
+
+def _undone_in(line: Line) -> set[int]:
+    return _fenced(line) | set(line["dropped"]["calls"] if "dropped" in line else ())
 
 
 def _fenced(line: Line) -> set[int]:
@@ -126,12 +135,15 @@ def touching(path: Sequence[Any], places: Iterable[tuple[Any, ...]]) -> bool:
     return any(place[: len(other)] == other or other[: len(place)] == place for other in places)
 
 
-def lines_for(calls: Collection[int], lines_since: Callable[[int], list[Line]]) -> list[Line]:
-    """The lines that `undo_calls` needs for `calls`: since they began, and since what gave way to them did."""
+def _lines_for(calls: Collection[int], lines_since: LinesSince) -> list[Line]:
+    """The lines since `calls` began, and since those calls did that were undone meanwhile, whole or in part.
+
+    Such an undo may have written a list anew, with what `calls` had put into it.
+    """
     first = min(calls)
     while True:
         lines = lines_since(first - 1)
-        earlier = min((call for line in lines if "dropped" in line for call in line["dropped"]["calls"]), default=first)
+        earlier = min((call for line in lines for call in _undone_in(line)), default=first)
         if earlier >= first:
             return lines
         first = earlier

@@ -13,7 +13,7 @@ import pytest
 from octo.context import Context
 from octo.engine.dag import Limits
 from octo.store.author import ENVIRONMENT_NAME
-from octo.store.undo import lines_for, undo_calls
+from octo.store.undo import undo_calls
 from tests.engine.dag_kit import Plan, Signs, step
 from tests.engine.kit import CHECKOUT
 
@@ -353,5 +353,30 @@ def undo(plan: Plan, *names: str) -> None:
     calls = [call for name in names for call in plan.entry(name)["calls"]]
     file = plan.store._state_file
     with file.transaction("octo") as tx:
-        undo_calls(tx, lines_for(calls, file.lines_since), calls, "ctx")
+        undo_calls(tx, file.lines_since, calls, "ctx")
         tx.flags["fence"] = calls
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_an_undo_after_the_undo_of_a_step_that_began_earlier(tmp_path: Path, killed: bool) -> None:
+    """The earlier undo wrote the list anew, with what the later one is to take out again."""
+    signs = Signs()
+
+    def first(call: Any) -> None:
+        call.ctx.append("rows", "first")
+        signs.give("first in")
+        signs.wait("second in")
+        raise ValueError("no")
+
+    def second(call: Any) -> None:
+        signs.wait("first in")
+        call.ctx.append("rows", "second")
+        signs.give("second in")
+        signs.wait("first over")
+        if killed:
+            raise KeyboardInterrupt
+        raise ValueError("no")
+
+    plan = Plan(tmp_path, step("first", first, p=True), step("second", second, p=True))
+    assert plan.run(hear=signs.ended, keep_going=True).status == "COMPLETE_ERROR"
+    assert not plan.ctx.get("rows")

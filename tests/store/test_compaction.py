@@ -79,7 +79,7 @@ def test_an_open_calls_changes_stay(limited: ParameterStore) -> None:
         store.read()
         assert store._state_file.open_calls == {call: 0}
     with file.transaction("engine") as tx:
-        undo_call(tx, file.lines_since(call - 1), call, "ctx")
+        undo_call(tx, file.lines_since, call, "ctx")
         tx.flags["end"] = call
     assert limited.get("ctx") == {"n": 29}
     limited.compact()

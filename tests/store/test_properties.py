@@ -178,7 +178,7 @@ class Model(RuleBasedStateMachine):
             if not mine or key == "log":
                 self._model(expected, key, value)
         with self.file.transaction("engine", later=True) as tx:
-            undo_call(tx, self.file.lines_since(call - 1), call, "ctx")
+            undo_call(tx, self.file.lines_since, call, "ctx")
             tx.flags["end"] = call
         self.ctx = expected
 

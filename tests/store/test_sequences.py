@@ -260,7 +260,7 @@ class Machine(RuleBasedStateMachine):
     def fail(self, which: int) -> None:
         file = self.stores[which]._state_file
         with file.transaction("engine") as tx:
-            undo_call(tx, file.lines_since(self.call - 1), self.call, "ctx")
+            undo_call(tx, file.lines_since, self.call, "ctx")
             tx.flags.update(end=self.call, fence=self.call)
         state = copy.deepcopy(self.state)
         group = self.without_call()
@@ -390,7 +390,7 @@ def test_what_others_began_anew_is_laid_on_what_comes_back(store: ParameterStore
     with store.transaction() as tx:
         other(tx)
     with file.transaction("engine") as tx:
-        undo_call(tx, file.lines_since(call - 1), call, "ctx")
+        undo_call(tx, file.lines_since, call, "ctx")
         tx.flags.update(end=call, fence=call)
     assert store.get("ctx") == after
 

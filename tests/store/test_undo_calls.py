@@ -47,11 +47,13 @@ class Steps:
             return  # it does not fit: nothing was changed
         self.done.append((step, command))
 
+    def lines_since(self, number: int) -> list[dict[str, Any]]:
+        return [line for line in self.lines() if line["seq"] > number]
+
     def undo(self, steps: set[int], *, mark: bool = True) -> None:
         calls = [self.calls[step] for step in steps]
         with self.file.transaction("engine") as tx:
-            lines = [line for line in self.lines() if line["seq"] >= min(self.calls[1], *calls)]
-            undo_calls(tx, lines, calls, "ctx")
+            undo_calls(tx, self.lines_since, calls, "ctx")
             if mark:
                 tx.flags["fence"] = calls
 
@@ -122,7 +124,7 @@ def test_the_same_in_a_file(tmp_path_factory: pytest.TempPathFactory, start: dic
 def undone(steps: Steps, *which: int, **more: Any) -> list[str]:
     calls = [steps.calls[step] for step in which]
     with steps.file.transaction("engine") as tx:
-        return undo_calls(tx, [line for line in steps.lines() if line["seq"] >= min(calls)], calls, "ctx", **more)
+        return undo_calls(tx, steps.lines_since, calls, "ctx", **more)
 
 
 def test_what_parallel_steps_added_to_one_list_stays_when_the_one_that_made_it_goes() -> None:
@@ -149,8 +151,7 @@ def test_a_checkpoint_protects_from_undo_call_only() -> None:
     steps.handles[1].checkpoint()
     steps.do(1, ("set", "b", 1))
     with steps.file.transaction("engine") as tx:
-        lines = [line for line in steps.lines() if line["seq"] >= steps.calls[1]]
-        assert undo_call(tx, lines, steps.calls[1], "ctx") == ["ctx/b"]
+        assert undo_call(tx, steps.lines_since, steps.calls[1], "ctx") == ["ctx/b"]
         tx.flags["fence"] = steps.calls[1]
     assert steps.ctx == {"a": 1}
     undone(steps, 1)
