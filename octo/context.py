@@ -137,6 +137,11 @@ class Context(Group):
         return self._access.stop
 
     @property
+    def in_a_run(self) -> bool:
+        """Whether this is a step's handle, and not ctx in memory or an instance's from outside."""
+        return self._access.author.visit > 0
+
+    @property
     def jobs(self) -> Any:
         """The run's job pool, for a step that returns and leaves work behind: `ctx.jobs.submit(function, params={…})`.
 

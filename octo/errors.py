@@ -128,6 +128,17 @@ class NameNotFound(UsageError):
     """A module, function, class or step that is named by text is not there; the message has the nearest name."""
 
 
+class MissingKey(OctoError, KeyError):
+    """A step needs a key of ctx, or of a row, that is not there."""
+
+    def __str__(self) -> str:  # a KeyError shows its message quoted
+        return self.message
+
+
+class ShapeError(OctoError, ValueError, TypeError):
+    """A value in ctx is not of the shape that a step needs; says where, and what was found."""
+
+
 @dataclass(frozen=True, order=True)
 class Problem:
     """One mistake found before a run, with its place."""

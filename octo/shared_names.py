@@ -71,6 +71,15 @@ class SharedFinder:
         return spec
 
 
+_steps_finder = SharedFinder()
+
+
+def find_steps() -> None:
+    """Let the documented paths of library steps be imported in this process, in a run or not."""
+    if _steps_finder not in sys.meta_path:
+        sys.meta_path.append(_steps_finder)
+
+
 def _merged(fullname: str, entries: list[str]) -> ModuleSpec | None:
     name = fullname.rpartition(".")[2]
     code: ModuleSpec | None = None

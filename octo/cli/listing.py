@@ -12,6 +12,7 @@ from octo.cli.command import Subcommands, command, debug_option, examples_epilog
 from octo.cli.instance import instances_below, is_instance, octo_command, open_instance
 from octo.cli.libraries import Listed, graphs, known_libraries, libraries_below, short_name
 from octo.cli.printing import print_json, print_next, table
+from octo.cli.ready_steps import described_step, ready_steps
 from octo.errors import OctoError, UsageError
 
 if TYPE_CHECKING:
@@ -34,15 +35,17 @@ def list_command(ctx: click.Context) -> None:
 @command(
     "steps",
     "octo list steps",
+    "octo list steps data",
     "octo list steps machine_check",
     "octo list steps my_check",
     group=list_command,
 )
-@click.argument("where", metavar="[LIB|DIR]", required=False)
+@click.argument("where", metavar="[THEME|LIB|DIR]", required=False)
 @json_option
 def steps_command(where: str | None, as_json: bool) -> None:
-    """List the steps of a library or instance; without one, of all libraries."""
-    listed = graphs(where)
+    """List the ready-made steps for recipes, and the nodes of step libraries; or those of one theme or library."""
+    ready = ready_steps(where)
+    listed = [] if ready and where is not None else graphs(where)
     if as_json:
         print_json(
             [
@@ -57,6 +60,7 @@ def steps_command(where: str | None, as_json: bool) -> None:
                 if each.graph is not None
                 for node in each.graph.nodes.values()
             ]
+            + [described_step(step) for step in ready]
         )
         return
     rows = [
@@ -65,10 +69,12 @@ def steps_command(where: str | None, as_json: bool) -> None:
         if each.graph is not None
         for node in each.graph.nodes.values()
     ]
+    rows += [(step.name, step.theme, step.does) for step in ready]
     if rows:
         click.echo(table(("step", "library", "what it does"), rows))
         from_recipe = where is not None and is_instance(where)
-        print_next([octo_command("show", rows[0][0], *(["--library", where] if where and from_recipe else []))])
+        shown = rows[-1][0] if ready else rows[0][0]
+        print_next([octo_command("show", shown, *(["--library", where] if where and from_recipe else []))])
     else:
         click.echo("no steps here")
     _print_problems(listed)

@@ -42,6 +42,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "validate": ("validate", "Find every mistake in recipes; nothing is run."),
     "recipe": ("recipe", "Make a recipe, put recipes together, print the schema."),
     "show": ("show", "Show what a step does and takes."),
+    "exec": ("exec", "Run one ready-made step alone."),
     "completion": ("completion", "Print the shell completion script."),
 }
 

@@ -11,18 +11,25 @@ from octo.cli.command import command, json_option
 from octo.cli.instance import octo_command
 from octo.cli.libraries import graphs
 from octo.cli.printing import print_json, print_next
+from octo.cli.ready_steps import ReadyStep, described_step, ready_step
 from octo.errors import UsageError, nearest
+from octo.shared_names import library_steps
 
 if TYPE_CHECKING:
     from octo.engine.graph import NodeSpec, StepSpec
 
 
-@command("show", "octo show step_node_measure", "octo show step_node_measure --library machine_check")
+@command("show", "octo show step_node_measure", "octo show step_node_measure --library machine_check",
+         "octo show ctx_stats")
 @click.argument("step", metavar="STEP")
 @click.option("-l", "--library", metavar="LIB", help="Look in this library or instance only.")
 @json_option
 def show_command(step: str, library: str | None, as_json: bool) -> None:
     """Show what a step does and takes: its methods, flags, arrows and parameters."""
+    ready = ready_step(step) if library is None else None
+    if ready is not None:
+        _show_ready(ready, as_json=as_json)
+        return
     listed = graphs(library)
     found = [
         (each.path, each.graph.nodes[step])
@@ -31,6 +38,7 @@ def show_command(step: str, library: str | None, as_json: bool) -> None:
     ]
     if not found:
         known = [name for each in listed if each.graph is not None for name in each.graph.nodes]
+        known += library_steps() if library is None else []
         raise UsageError(
             f"there is no step '{step}'{nearest(step, known)}",
             hints=["octo list steps" if library is None else octo_command("list", "steps", library)],
@@ -42,6 +50,23 @@ def show_command(step: str, library: str | None, as_json: bool) -> None:
     _print_node(path, node)
     if len(found) > 1:
         print_next([octo_command("show", step, "--library", other) for other, _ in found[1:]])
+
+
+def _show_ready(step: ReadyStep, *, as_json: bool) -> None:
+    """A step for recipes: what it does, its parameters."""
+    from octo.cli.exec import help_of
+
+    facts = described_step(step)
+    if as_json:
+        print_json([facts])
+        return
+    click.echo(f"{step.name}  ({step.theme}, {facts['file']}:{facts['line']})\n\n  {step.does}\n")
+    click.echo("\n".join(f"  {line}".rstrip() for line in step.doc.split("\n")))
+    click.echo("\nparameters")
+    width = max((len(name) for name in facts["params"]), default=0)
+    for param in step.params:
+        click.echo(f"  {param.name.ljust(width)}  {facts['params'][param.name]['type']}: {help_of(param)}")
+    print_next([octo_command("exec", step.name, "--help")])
 
 
 def _described(path: str, node: NodeSpec) -> dict[str, Any]:

@@ -37,7 +37,8 @@ def current_job() -> Job | None:
 class Job:
     """One piece of work. `status`: queued, running, done, error or cancelled."""
 
-    def __init__(self, pool: JobPool, id: str, name: str, work: Callable[[], Any], interval: float | None) -> None:
+    def __init__(self, pool: JobPool, id: str, name: str, work: Callable[[], Any], interval: float | None,
+                 record: Callable[[str, dict[str, Any]], None]) -> None:
         self.id = id
         self.name = name
         self.interval = interval
@@ -50,6 +51,7 @@ class Job:
         self._value: Any = None
         self._pool = pool
         self._work = work
+        self._record = record
         self._finished = threading.Event()
         self._record_lock = threading.Lock()
         self._context = contextvars.copy_context()
@@ -116,10 +118,11 @@ class JobPool:
     # -- what is asked for -----------------------------------------------------------------------
 
     def submit(self, function: Callable[..., Any], *args: Any, job_id: str | None = None, periodic: bool = False,
-               interval: float | None = None, name: str = "") -> Job:
+               interval: float | None = None, name: str = "",
+               record: Callable[[str, dict[str, Any]], None] | None = None) -> Job:
         """Call `function(*args)` as soon as a thread is free; a periodic one every `interval` seconds (1) from now.
 
-        An id that a live job has is refused.
+        An id that a live job has is refused. `record` is for this job, instead of the pool's.
         """
         if interval is not None and interval <= 0:
             raise UsageError(f"the interval of a job is more than 0 seconds, not {interval:g}")
@@ -131,7 +134,7 @@ class JobPool:
             known = self._jobs.get(id)
             if known is not None and known.status in LIVE:
                 raise UsageError(f"a job {id} is {known.status} already: give this one another id, or cancel that one")
-            job = self._jobs[id] = Job(self, id, name, lambda: function(*args), every)
+            job = self._jobs[id] = Job(self, id, name, lambda: function(*args), every, record or self._record)
         self._keep(job)
         with self._changed:
             self._ready.append(job)
@@ -255,7 +258,7 @@ class JobPool:
         """The newest state of the job; never an older one over it."""
         with job._record_lock:
             try:
-                self._record(job.id, job.as_dict())
+                job._record(job.id, job.as_dict())
             except Exception:
                 log.exception("job %s (%s) could not be recorded", job.id, job.status)
 

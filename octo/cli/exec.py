@@ -1,0 +1,199 @@
+"""`octo exec`: one ready-made step alone, and `python -m step_library.<theme>.<name>`, which is the same."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from octo.cli.command import debug_option, examples_epilog
+from octo.cli.printing import print_json
+from octo.errors import BadJson, OctoError, UsageError
+from octo.param import Param, table_of
+from octo.value_types import type_text
+
+_TEXTS = {"str", "path", "template", "callable"}
+JOBS_TIMEOUT = 60.0
+"""Seconds for which jobs that the step has left behind are waited for."""
+_EXAMPLES = (
+    "octo exec ctx_stats --help",
+    "octo exec --ctx-file rows.json ctx_stats --key rows --out stats",
+    "octo exec --ctx-file in.json --ctx-out out.json --json ctx_filter --type list",
+)
+_OURS = (
+    click.Option(["--ctx-file"], metavar="FILE", help="JSON object to begin with as ctx; - is standard input."),
+    click.Option(["--ctx-out"], metavar="FILE", help="Write the whole ctx there afterwards; - is standard output."),
+    click.Option(["--json", "as_json"], is_flag=True, help="Print result and changes as one JSON object."),
+)
+
+
+class _Exec(click.Command):
+    """What stands behind NAME is the step's."""
+
+    allow_interspersed_args = False
+
+
+def _exec(name: str, args: tuple[str, ...], **ours: Any) -> int:
+    """Run one ready-made step alone, on a ctx of its own.
+
+    Prints what the step returns and what it changed in ctx. `octo list steps` has the names, `octo exec NAME --help`
+    a step's parameters. Behind NAME a parameter of the step wins over an option of Octo's of the same name.
+    """
+    return int(step_command(name, ours).main(list(args), f"octo exec {name}", standalone_mode=False) or 0)
+
+
+exec_command = debug_option(
+    _Exec(
+        "exec",
+        params=[
+            *_OURS,
+            click.Argument(["name"]),
+            click.Argument(["args"], nargs=-1, type=click.UNPROCESSED, metavar="[--PARAMETER VALUE]..."),
+        ],
+        callback=_exec,
+        help=_exec.__doc__,
+        epilog=examples_epilog(_EXAMPLES),
+    )
+)
+
+
+def step_main(name: str) -> None:
+    """The command line of one step's own module."""
+    from octo.cli.main import run_and_exit
+
+    program = f"python -m {sys.modules['__main__'].__spec__.name}" if sys.modules["__main__"].__spec__ else name
+    run_and_exit(lambda: step_command(name, {}).main(None, program, standalone_mode=False))
+
+
+def step_command(name: str, ours: dict[str, Any]) -> click.Command:
+    """The command of one step; `ours` are Octo's options that stood in front of its name."""
+    from octo.resolve import resolve
+
+    target = resolve(name)
+    table = table_of(target)
+    if table is None:
+        raise UsageError(f"{name} does not say which parameters it takes, so it cannot be run from here")
+    options = [_Given(param) for param in table.params]
+    taken = {opt for option in options for opt in option.opts}
+    more = [option for option in _OURS if not taken.intersection(option.opts)]
+
+    def run(**values: Any) -> int:
+        settings = {key: values.pop(key, None) or ours.get(key) for key in ("ctx_file", "ctx_out", "as_json")
+                    if key in {option.name for option in more} or ours.get(key)}
+        given = {param.name: values[option.name or ""] for param, option in zip(table.params, options, strict=True)
+                 if values[option.name or ""] is not None}
+        return _run(name, target, given, **settings)
+
+    return click.Command(
+        name, params=[*options, *more], callback=run, help=inspect.cleandoc(target.__doc__ or ""),
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    )
+
+
+class _Given(click.Option):
+    """A parameter of a step as an option: `--out_key` and `--out-key`."""
+
+    def __init__(self, param: Param) -> None:
+        names = [name for each in (param.name, *param.aliases) for name in (f"--{each}", f"--{each.replace('_', '-')}")]
+        is_flag = type_text(param.type) == "bool"
+        kind = "FLAG" if is_flag else type_text(param.type).upper().replace(" OR ", "|")
+        super().__init__(
+            [*dict.fromkeys(names), f"p_{param.name}"],
+            metavar=kind, help=help_of(param),
+            callback=lambda context, option, text: None if text is None else value_of(param, text),
+        )
+
+
+def help_of(param: Param) -> str:
+    """What a parameter is for, with its choices and its default."""
+    found = param.help
+    if param.choices is not None:
+        found += f" ({' | '.join(map(str, param.choices))})"
+    if param.required:
+        return f"{found}  (required)"
+    return found if param.default is None else f"{found}  [{json.dumps(param.default)}]"
+
+
+def value_of(param: Param, text: str) -> Any:
+    """What was typed, as the type of the parameter has it: text where it is text only, else JSON, else text.
+
+    A list may be typed with commas: `--columns 0,2`.
+    """
+    names = {one.partition("[")[0] for one in type_text(param.type).split(" or ")} - {"null"}
+    if names <= _TEXTS:
+        return param.value(text)
+    choices = [_json_or_text(text), text]
+    if "list" in names and not text.lstrip().startswith("["):
+        choices.insert(1, [_json_or_text(part.strip()) for part in text.split(",")])
+    for choice in choices:
+        try:
+            return param.value(choice)
+        except OctoError:
+            continue
+    return param.value(choices[0])  # tells what is wrong
+
+
+def _json_or_text(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _run(name: str, target: Any, params: dict[str, Any], ctx_file: str | None = None, ctx_out: str | None = None,
+         as_json: bool | None = False) -> int:
+    from octo.context import Context
+    from octo.executors.jobs import default_pool
+    from octo.scriptlet import call
+
+    before = _read(ctx_file) if ctx_file else {}
+    ctx = Context(before, who=name)
+    result = call(target, ctx, params)
+    if not default_pool().wait(JOBS_TIMEOUT):
+        left = ", ".join(job.id for job in default_pool().cancel_all())
+        raise OctoError(f"jobs that {name} started were not done after {JOBS_TIMEOUT:g} s: {left}")
+    after = {key: ctx.plain(key) for key in ctx}
+    changed = {key: value for key, value in after.items() if key not in before or before[key] != value}
+    gone = [key for key in before if key not in after]
+    if ctx_out == "-":
+        print_json(after)
+        return 0
+    if ctx_out:
+        _write(Path(ctx_out), after)
+    if as_json:
+        print_json({"result": result, "ctx": changed, "deleted": gone})
+        return 0
+    print_json({"result": result})
+    for key, value in changed.items():
+        click.echo(f"ctx {key}: {json.dumps(value, ensure_ascii=False)}")
+    for key in gone:
+        click.echo(f"ctx {key} is gone")
+    return 0
+
+
+def _read(name: str) -> dict[str, Any]:
+    from octo.store.values import loads
+
+    try:
+        data = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
+        found = loads(data)
+    except OSError as error:
+        raise UsageError(f"{name} cannot be read: {error.strerror}") from None
+    except ValueError as error:
+        raise BadJson(f"{name} is no JSON: {error}") from None
+    if not isinstance(found, dict):
+        raise UsageError(f"{name}: ctx is a JSON object, not {type(found).__name__}")
+    return found
+
+
+def _write(path: Path, value: Any) -> None:
+    from octo.store.files import replace, write_temporary
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary, _, _ = write_temporary(path, [json.dumps(value, ensure_ascii=False, indent=1).encode()])
+    replace(temporary, path)
+

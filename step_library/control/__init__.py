@@ -1,0 +1,1 @@
+"""Steps that start, repeat, queue and watch other work."""

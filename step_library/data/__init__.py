@@ -1,0 +1,1 @@
+"""Steps that look at, sum up and change the data in ctx."""

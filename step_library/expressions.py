@@ -1,0 +1,40 @@
+"""Expressions in parameters, such as `len(value) > 3`: evaluated by simpleeval, without attributes, never by `eval`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from octo.errors import NotAvailable, UsageError
+
+FUNCTIONS: dict[str, Callable[..., Any]] = {
+    "abs": abs, "all": all, "any": any, "bool": bool, "float": float, "int": int, "len": len, "max": max, "min": min,
+    "round": round, "sorted": sorted, "str": str, "sum": sum,
+    "lower": lambda text: str(text).lower(), "upper": lambda text: str(text).upper(),
+    "startswith": lambda text, front: str(text).startswith(front),
+    "endswith": lambda text, end: str(text).endswith(end),
+}
+
+
+def compiled(text: str, names: Sequence[str]) -> Callable[..., Any]:
+    """A function of the values of `names`, in their order. UsageError where the text is no such expression."""
+    try:
+        from simpleeval import EvalWithCompoundTypes, InvalidExpression
+    except ImportError:
+        raise NotAvailable("expressions need simpleeval", hints=["pip install 'octo-step-engine[data]'"]) from None
+    evaluator = EvalWithCompoundTypes(functions=dict(FUNCTIONS))
+    evaluator.ATTR_INDEX_FALLBACK = False
+    try:
+        parsed = evaluator.parse(text)
+    except (SyntaxError, InvalidExpression) as error:
+        raise UsageError(f"the expression {text!r} cannot be read: {error}") from None
+
+    def evaluate(*values: Any) -> Any:
+        evaluator.names = dict(zip(names, values, strict=True))
+        try:
+            return evaluator.eval(text, previously_parsed=parsed)
+        except InvalidExpression as error:
+            raise UsageError(f"the expression {text!r}: {error}; it may use {', '.join(names)} and the functions "
+                             f"{', '.join(FUNCTIONS)}") from None
+
+    return evaluate

@@ -1,0 +1,103 @@
+"""ctx_stats: columns of numbers."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from typing import Any
+
+import numpy
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from octo.context import Context
+from octo.errors import MissingKey, OctoError, ShapeError
+from octo.scriptlet import call
+from step_library.data import ctx_stats
+
+NAMED = [["t", "volt"], ["08:00", 1], ["08:01", None], ["08:02", 4]]
+
+
+def stats(rows: Any, **params: Any) -> Any:
+    ctx: dict[str, Any] = {"rows": rows}
+    assert ctx_stats.run(ctx, {"key": "rows", "out": "stats", **params}) == {"stats": "stats"}
+    json.dumps(ctx, allow_nan=False)
+    return ctx["stats"]
+
+
+@given(st.lists(st.lists(st.floats(-1e6, 1e6), min_size=3, max_size=3), min_size=1, max_size=20))
+def test_it_is_what_the_standard_library_says(rows: list[list[float]]) -> None:
+    found = stats(rows, stats=["mean", "std", "min", "max", "median", "count"])
+    columns = list(zip(*rows, strict=True))
+    assert found["mean"] == pytest.approx([statistics.fmean(c) for c in columns], abs=1e-6)
+    assert found["std"] == pytest.approx([statistics.pstdev(c) for c in columns], abs=1e-3)
+    assert (found["min"], found["max"]) == ([*map(min, columns)], [*map(max, columns)])
+    assert found["median"] == pytest.approx([statistics.median(c) for c in columns])
+    assert found["count"] == [len(rows)] * 3
+
+
+def test_null_makes_the_result_null_unless_it_is_to_be_something() -> None:
+    rows = [[1, None], [2, 4], [3, 8]]
+    assert stats(rows)["mean"] == [2.0, None]
+    means = {missing: stats(rows, missing=missing)["mean"][1] for missing in ("ignore", "mean", "median", "zero")}
+    assert means == {"ignore": 6.0, "mean": 6.0, "median": 6.0, "zero": 4.0}
+    assert stats([[None], [None]], missing="ignore", stats=["mean", "count"]) == {"mean": [None], "count": [0]}
+
+
+def test_columns_with_names() -> None:
+    assert stats(NAMED, headers=True, columns=["volt"], missing="ignore")["mean"] == {"volt": 2.5}
+    assert stats([[1, 2]], headers=["a", "b"], select=["b", 0], stats=["sum"]) == {"sum": {"b": 2.0, "a": 1.0}}
+    assert stats([{"a": 1, "b": 2}, {"a": 3}], stats=["max"]) == {"max": {"a": 3.0, "b": None}}
+    assert stats([[1, "x"], [3, "y"]], columns=[-2], stats=["p50"]) == {"p50": [2.0]}
+
+
+def test_the_table_as_text() -> None:
+    ctx: dict[str, Any] = {"rows": [[1, 2], [3, 5]]}
+    ctx_stats.run(ctx, {"key": "rows", "out": "s", "stats": ["mean"], "headers": ["a|b", "<c>"], "table": "markdown"})
+    assert ctx["s_table"] == "| column | mean |\n| --- | --- |\n| a\\|b | 2 |\n| <c> | 3.5 |\n"
+    ctx_stats.run(ctx, {"key": "rows", "out": "s", "stats": ["mean"], "headers": ["a|b", "<c>"], "table": "html"})
+    assert "<td>&lt;c&gt;</td><td>3.5</td>" in ctx["s_table"]
+
+
+@pytest.mark.parametrize(("rows", "params", "error", "words"), [
+    ([], {}, ShapeError, "ctx['rows'] has no rows of numbers"),
+    ([], {"headers": True}, ShapeError, "is empty; its first row"),
+    ("text", {}, ShapeError, "ctx['rows'] is to be a list, not str 'text'"),
+    ([1, 2], {}, ShapeError, "row 0 is to be a list, not int 1"),
+    ([[1, 2], 3], {}, ShapeError, "row 1 is to be a list, not int 3"),
+    ([[1, 2], [3]], {}, ShapeError, "row 1 has 1 columns, the first has 2"),
+    ([[1, 2], [3, "bad"]], {}, ShapeError, "row 1, column 1 is no number, but str 'bad'"),
+    (NAMED, {"headers": True}, ShapeError, "row 0, column 't' is no number, but str '08:00'"),
+    ([[1, "x"], [2, []]], {"columns": [1]}, ShapeError, "row 0, column 1 is no number"),
+    ([[1]], {"columns": [4]}, ShapeError, "has 1 columns, no column 4"),
+    ([[1]], {"columns": ["a"]}, ShapeError, "column 'a' is a name, but the columns have none; give headers"),
+    ([[1]], {"headers": ["volt"], "columns": ["vot"]}, MissingKey, "no column 'vot'; did you mean volt?"),
+    ([{"volt": 1}], {"columns": ["vot"]}, MissingKey, "no row has a column 'vot'; did you mean volt?"),
+    ([[1]], {"headers": ["a", "b"]}, ShapeError, "2 names for 1 columns"),
+    ([[1]], {"stats": ["mode"]}, ShapeError, "there is no 'mode'; there are mean, std"),
+    ([[1]], {"missing": "skip"}, OctoError, "one of 'propagate', 'ignore'"),
+    ([[1]], {"colums": []}, OctoError, "did you mean columns?"),
+])
+def test_mistakes_say_where(rows: Any, params: dict[str, Any], error: type[Exception], words: str) -> None:
+    ctx = {"rows": rows}
+    with pytest.raises(error) as caught:
+        ctx_stats.run(ctx, {"key": "rows", "out": "stats", **params})
+    assert words in str(caught.value) and list(ctx) == ["rows"]
+
+
+def test_a_key_that_is_not_there() -> None:
+    with pytest.raises(KeyError, match=r"^ctx has no key 'rowz'; did you mean rows\?$"):
+        ctx_stats.run({"rows": []}, {"key": "rowz", "out": "stats"})
+    with pytest.raises(OctoError, match="'out' is missing"):
+        ctx_stats.run({"rows": []}, {"key": "rows"})
+
+
+def test_a_large_table_on_a_context() -> None:
+    rows = numpy.arange(300_000.0).reshape(100_000, 3).tolist()
+    ctx = Context({"rows": rows})
+    call(ctx_stats.run, ctx, {"key": "rows", "out": "stats"})
+    assert ctx["stats"]["max"] == [299_997.0, 299_998.0, 299_999.0]
+    assert ctx.last_modified("stats") is not None
+
+
