@@ -158,6 +158,8 @@ class _Plan:
     def __init__(self, target: Callable[..., Any]) -> None:
         self.is_class = isinstance(target, type) and callable(getattr(target, "run", None))
         self.name = getattr(target, "__name__", None) or repr(target)
+        if self.name == "run":  # each module of steps has one
+            self.name = getattr(target, "__module__", self.name).rpartition(".")[2]
         self.table: Table | None = table_of(target)
         body = getattr(target, "run", target) if self.is_class else target
         self.run = Shape(body, self.is_class and not _is_static(target, "run"))

@@ -1,0 +1,47 @@
+"""The reference page of the ready-made steps, `docs/steps.md`, made from their own declarations."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from itertools import groupby
+
+from octo.param import Param
+from octo.value_types import type_text
+
+from .ready_steps import ReadyStep, ready_steps
+
+HEAD = """# Ready-made steps
+
+Each is a step of a recipe by its name alone (`function: ctx_stats`), a function in Python
+(`from step_library.data import ctx_stats; ctx_stats.run(ctx, {...})`), and a command (`octo exec ctx_stats --help`).
+`ctx` may be a plain dict or a `Context`. Parameters are checked before a recipe runs.
+
+<!-- made by tools/write_recipe_pages.py from the steps themselves -->
+"""
+
+
+def steps_page() -> str:
+    """The whole page, as Markdown."""
+    found = [HEAD]
+    for theme, steps in groupby(ready_steps(), lambda step: step.theme):
+        about = inspect.cleandoc(sys.modules[f"step_library.{theme}"].__doc__ or "").split("\n", 1)[0]
+        found.append(f"## {theme}\n\n{about}\n")
+        found += [_section(step) for step in steps]
+    return "\n".join(found)
+
+
+def _section(step: ReadyStep) -> str:
+    lines = [f"### {step.name}\n", f"{step.does}\n", f"{step.doc}\n"]
+    if step.params:
+        lines += ["| parameter | type | default | |", "|---|---|---|---|"]
+        lines += [_row(param) for param in step.params]
+    return "\n".join(lines) + "\n"
+
+
+def _row(param: Param) -> str:
+    names = ", ".join(f"`{name}`" for name in (param.name, *param.aliases))
+    default = "required" if param.required else f"`{param.default!r}`" if param.default is not None else ""
+    choices = "" if param.choices is None else f" ({', '.join(map(str, param.choices))})"
+    cells = (names, type_text(param.type), default, param.help + choices)
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"

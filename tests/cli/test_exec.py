@@ -1,0 +1,82 @@
+"""octo exec, and what octo list and octo show say of ready-made steps."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROWS = {"rows": [[1, 2, 3], [4, 5, 6]], "name": "probe", "other": [1]}
+
+
+@pytest.fixture
+def rows(tmp_path: Path) -> Path:
+    path = tmp_path / "in put.json"
+    path.write_text(json.dumps(ROWS))
+    return path
+
+
+def test_a_step_alone(octo: Any, rows: Path) -> None:
+    result = octo("exec", "--ctx-file", rows, "ctx_stats", "--key", "rows", "--out", "stats", "--columns", "0,2")
+    assert json.loads(result.out.partition("ctx stats: ")[0]) == {"result": {"stats": "stats"}}
+    assert json.loads(result.out.partition("ctx stats: ")[2])["mean"] == [2.5, 4.5]
+    assert json.loads(rows.read_text()) == ROWS
+
+
+def test_as_json_and_into_a_file(octo: Any, rows: Path, tmp_path: Path) -> None:
+    out = tmp_path / "new" / "out.json"
+    told = octo("exec", "--ctx-file", rows, "--ctx-out", out, "--json", "ctx_filter", "--type", "list").json
+    assert told == {"result": {"filtered": "filtered_keys"}, "ctx": {"filtered_keys": ["rows", "other"]}, "deleted": []}
+    assert json.loads(out.read_text()) == {**ROWS, "filtered_keys": ["rows", "other"]}
+    assert octo("exec", "ctx_filter", "--ctx-file", out, "--ctx-out", "-").json == json.loads(out.read_text()) | {
+        "filtered_keys": ["rows", "name", "other"]}
+    assert [path.name for path in out.parent.iterdir()] == ["out.json"]
+
+
+def test_jobs_that_it_leaves_behind_are_waited_for(octo: Any) -> None:
+    told = octo("exec", "--json", "ctx_bg_job", "--job_id", "j", "--fn", "math:hypot", "--args", "{}").json
+    assert told["ctx"]["jobs"]["j"]["result"] == 0.0
+
+
+@pytest.mark.parametrize(("typed", "words"), [
+    ("ctx_stat --key a", "no step and no module 'ctx_stat'"),
+    ("ctx_stat --key a", "did you mean ctx_stats?"),
+    ("ctx_stats --key rows", "parameter 'out' is missing: key of ctx for the statistics"),
+    ("ctx_stats --kee rows", "--kee"),
+    ("ctx_stats --key rowz --out s", "ctx has no key 'rowz'; did you mean rows?"),
+    ("ctx_stats --key rows --out s --missing skip", "one of 'propagate'"),
+    ("ctx_stats --key rows --out s --stats 3", "'stats' is to be list[str]"),
+    ("json:dumps --obj 3", "json:dumps does not say which parameters it takes"),
+])
+def test_mistakes(octo: Any, rows: Path, typed: str, words: str) -> None:
+    result = octo("exec", "--ctx-file", rows, *typed.split(), code=None)
+    assert result.code in (1, 2) and words in result.err and "Traceback" not in result.err
+
+
+@pytest.mark.parametrize(("text", "words"), [
+    ("[1]", "ctx is a JSON object, not list"), ("{", "is no JSON"), (None, "cannot be read: No such file")])
+def test_a_file_that_is_no_ctx(octo: Any, tmp_path: Path, text: str | None, words: str) -> None:
+    path = tmp_path / "ctx.json"
+    if text is not None:
+        path.write_text(text)
+    assert words in octo("exec", "--ctx-file", path, "ctx_filter", code=2).err
+
+
+def test_help_has_examples_and_the_parameters(octo: Any) -> None:
+    assert "octo exec ctx_stats --help" in octo("exec", "--help").out
+    told = octo("exec", "ctx_stats", "--help").out
+    assert "--columns, --select" in told and "(propagate | ignore" in told and "(required)" in told
+
+
+def test_they_are_listed_and_shown(octo: Any) -> None:
+    listed = octo("list", "steps", "data")
+    assert "ctx_stats" in listed.out and "ctx_bg_job" not in listed.out
+    assert listed.next == ["octo show ctx_stats"]
+    steps = {row["step"]: row for row in octo("list", "steps", "--json").json}
+    assert steps["ctx_bg_job"]["library"] == "control" and steps["ctx_bg_job"]["params"]["fn"]["required"]
+    shown = octo("show", "ctx_stats")
+    assert "select" in json.dumps(octo("show", "ctx_stats", "--json").json)
+    assert "Statistics of the columns" in shown.out and shown.next == ["octo exec ctx_stats --help"]
+    assert "did you mean ctx_stats?" in octo("show", "ctx_statz", code=2).err

@@ -1,0 +1,43 @@
+"""The pages and lists that are made from the steps' own declarations."""
+
+from __future__ import annotations
+
+import inspect
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from octo.cli.ready_steps import ready_steps
+from octo.cli.step_pages import steps_page
+
+STEPS = ready_steps()
+
+
+def test_the_page_is_up_to_date(checkout: Path) -> None:
+    stale = "run: python tools/write_recipe_pages.py"
+    assert (checkout / "docs" / "steps.md").read_text(encoding="utf-8") == steps_page(), stale
+
+
+@pytest.mark.parametrize("step", STEPS, ids=lambda step: step.name)
+def test_each_step_says_what_it_does_and_takes(step: object) -> None:
+    does, doc, params = step.does, step.doc, step.params  # type: ignore[attr-defined]
+    assert does.endswith(".") and doc and does != doc.split("\n")[0]
+    assert all(param.help for param in params)
+    assert list(inspect.signature(step.target).parameters) == ["ctx", "params"]  # type: ignore[attr-defined]
+
+
+def test_to_list_the_steps_imports_nothing_large() -> None:
+    code = ("import sys; from octo.cli.ready_steps import ready_steps; ready_steps(); "
+            "print({'numpy', 'pandas', 'openpyxl', 'requests', 'openai', 'dash', 'simpleeval'} & set(sys.modules))")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True,
+                          cwd=Path(__file__).parents[2])
+    assert done.stdout == "set()\n"
+
+
+@pytest.mark.parametrize("step", STEPS, ids=lambda step: step.name)
+def test_each_is_a_program_of_its_own(step: object) -> None:
+    done = subprocess.run([sys.executable, "-m", step.module, "--help"],  # type: ignore[attr-defined]
+                          capture_output=True, text=True, cwd=Path(__file__).parents[2])
+    assert done.returncode == 0 and step.name in done.stdout and "--ctx-file" in done.stdout  # type: ignore[attr-defined]
