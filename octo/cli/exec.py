@@ -82,8 +82,7 @@ def step_command(name: str, ours: dict[str, Any]) -> click.Command:
     more = [option for option in _OURS if not taken.intersection(option.opts)]
 
     def run(**values: Any) -> int:
-        settings = {key: values.pop(key, None) or ours.get(key) for key in ("ctx_file", "ctx_out", "as_json")
-                    if key in {option.name for option in more} or ours.get(key)}
+        settings = {key: values.get(key) or ours.get(key) for key in ("ctx_file", "ctx_out", "as_json")}
         given = {param.name: values[option.name or ""] for param, option in zip(table.params, options, strict=True)
                  if values[option.name or ""] is not None}
         return _run(name, target, given, **settings)
