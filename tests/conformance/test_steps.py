@@ -17,10 +17,14 @@ from octo.context import Context
 from octo.errors import OctoError
 from octo.executors.jobs import default_pool
 
-from .callables import CALLABLES
-
-DATA = Path(__file__).resolve().parent / "data" / "steps.yaml"
-ENTRIES = yaml.safe_load(DATA.read_text(encoding="utf-8"))
+HERE = Path(__file__).resolve().parent
+THEMES = sorted((HERE / "data" / "steps").glob("*.yaml"))
+ENTRIES = [entry for theme in THEMES for entry in yaml.safe_load(theme.read_text(encoding="utf-8"))]
+CALLABLES: dict[str, dict[str, Any]] = {}
+"""The functions that examples take for granted, by step; from `callables_<theme>.py`."""
+for theme in THEMES:
+    if (HERE / f"callables_{theme.stem}.py").exists():
+        CALLABLES |= importlib.import_module(f"{__package__}.callables_{theme.stem}").CALLABLES
 PACKAGES = ("scriptlets.python.core", "scriptlets.python.steps")
 
 

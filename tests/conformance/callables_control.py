@@ -1,4 +1,4 @@
-"""The functions that the documents' examples take for granted, by step."""
+"""The functions that the documents' examples take for granted, by step, for the theme control."""
 
 from __future__ import annotations
 
