@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from octo.errors import BadJson, OctoError, UsageError
 from octo.param import Param, table_of
 from octo.value_types import type_text
 
+_OPTION = re.compile(r"--|-[A-Za-z]")
 _TEXTS = {"str", "path", "template", "callable"}
 JOBS_TIMEOUT = 60.0
 """Seconds for which jobs that the step has left behind are waited for."""
@@ -87,16 +89,37 @@ def step_command(name: str, ours: dict[str, Any]) -> click.Command:
                  if values[option.name or ""] is not None}
         return _run(name, target, given, **settings)
 
-    return click.Command(
+    return _Step(
         name, params=[*options, *more], callback=run, help=inspect.cleandoc(target.__doc__ or ""),
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     )
+
+
+class _Step(click.Command):
+    """A step's command: an option that is a list takes the words up to the next option."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        given = [option for option in self.params if isinstance(option, _Given)]
+        lists = {name for option in given if option.is_list for name in option.opts}
+        found: list[str] = []
+        words = iter(args)
+        word = next(words, None)
+        while word is not None:
+            found.append(word)
+            is_list, word = word in lists, next(words, None)
+            values = []
+            while is_list and word is not None and not _OPTION.match(word):
+                values.append(word)
+                word = next(words, None)
+            found += [json.dumps([_json_or_text(value) for value in values])] if len(values) > 1 else values
+        return super().parse_args(ctx, found)
 
 
 class _Given(click.Option):
     """A parameter of a step as an option: `--out_key` and `--out-key`."""
 
     def __init__(self, param: Param) -> None:
+        self.is_list = "list" in type_text(param.type)
         names = [name for each in (param.name, *param.aliases) for name in (f"--{each}", f"--{each.replace('_', '-')}")]
         is_flag = type_text(param.type) == "bool"
         kind = "FLAG" if is_flag else type_text(param.type).upper().replace(" OR ", "|")

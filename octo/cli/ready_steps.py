@@ -6,6 +6,7 @@ import inspect
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
 
 from octo.param import Param, params_of
@@ -38,7 +39,8 @@ class ReadyStep:
 
 def ready_steps(theme: str | None = None) -> list[ReadyStep]:
     """All of them by theme and name, or those of one theme; none where there is no such theme."""
-    found = [(module.split(".")[1], name, module) for name, module in library_steps().items()]
+    found = [(module.split(".")[1], name, module) for name, module in library_steps().items()
+             if hasattr(import_module(module), "run")]  # others, such as ctx_file_lock, are for a step's own code
     return [ReadyStep(name, of, module, resolve(name)) for of, name, module in sorted(found) if theme in (None, of)]
 
 

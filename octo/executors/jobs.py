@@ -154,7 +154,7 @@ class JobPool:
         """Wait for all finite jobs; False where some have not ended in time. Periodic ones have no end."""
         give_up = None if timeout is None else time.monotonic() + timeout
         while True:
-            live = [job for job in self.jobs() if job.status in LIVE and not job.periodic]
+            live = [job for job in self.jobs() if not job._finished.is_set() and not job.periodic]
             if not live:
                 return True
             if not live[0].wait(None if give_up is None else max(0.0, give_up - time.monotonic())):
