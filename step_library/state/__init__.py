@@ -1,0 +1,1 @@
+"""Steps that keep, restore and remember the state of ctx."""
