@@ -1,0 +1,81 @@
+"""Entries and other text from ctx as files: written to a temporary name first, parent folders made."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from octo.errors import UsageError
+from octo.store.files import replace, write_temporary
+
+from .records import now_text
+
+
+def write_text(path: str | Path, text: str) -> str:
+    """Write a file whole or not at all; packed where its name ends in .gz. The path as text."""
+    target = Path(path)
+    data = text.encode()
+    if target.suffix == ".gz":
+        data = gzip.compress(data, 6, mtime=0)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if target.is_dir():
+        raise UsageError(f"{target} is a folder, not a file to write")
+    temporary, _, _ = write_temporary(target, [data])
+    replace(temporary, target)
+    return str(target)
+
+
+def add_text(path: str | Path, text: str) -> None:
+    """Add to the end of a file; the folders above it are made."""
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    with Path(path).open("a", encoding="utf-8") as file:
+        file.write(text)
+
+
+def read_text(path: str | Path) -> str:
+    """The text of a file, unpacked where its name ends in .gz."""
+    data = Path(path).read_bytes()
+    return (gzip.decompress(data) if str(path).endswith(".gz") else data).decode()
+
+
+def export(entries: Sequence[Mapping[str, Any]], path: str | Path, first: Sequence[str] = ()) -> str:
+    """Entries as a file: .csv (a column a field, those of `first` in front), .json, .jsonl, else a line of text each.
+
+    Entries of several writers may be mixed: a field that one lacks is empty in CSV.
+    """
+    kind = Path(path).suffixes[-2:-1] if str(path).endswith(".gz") else Path(path).suffixes[-1:]
+    if kind == [".csv"]:
+        return write_text(path, _csv(entries, first))
+    if kind == [".json"]:
+        return write_text(path, json.dumps(list(entries), ensure_ascii=False, indent=2) + "\n")
+    if kind == [".jsonl"]:
+        return write_text(path, "".join(json.dumps(entry, ensure_ascii=False) + "\n" for entry in entries))
+    return write_text(path, "".join(line(entry) + "\n" for entry in entries))
+
+
+def _csv(entries: Sequence[Mapping[str, Any]], first: Sequence[str]) -> str:
+    names = list(dict.fromkeys([*first, *(name for entry in entries for name in entry)]))
+    out = io.StringIO(newline="")
+    writer = csv.DictWriter(out, names, lineterminator="\n")
+    writer.writeheader()
+    for entry in entries:
+        writer.writerow({name: json.dumps(value, ensure_ascii=False) if isinstance(value, (dict, list)) else value
+                         for name, value in entry.items()})
+    return out.getvalue()
+
+
+def line(entry: Mapping[str, Any]) -> str:
+    """An entry of any writer in one line, as people read it."""
+    when = entry.get("timestamp", entry.get("start"))
+    front = now_text(when) if isinstance(when, (int, float)) else str(when or "-")
+    said = entry.get("msg", entry.get("info", entry.get("error")))
+    if said is None and "duration" in entry:
+        said = f"{entry['duration']:.3f} s"
+    parts = [front, *([str(entry["level"])] if "level" in entry else []),
+             *([f"[{entry['step']}]"] if entry.get("step") else []), "" if said is None else str(said)]
+    return " ".join(" ".join(parts).split())
