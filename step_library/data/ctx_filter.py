@@ -4,25 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from functools import partial
 from typing import Any
 
-from octo.errors import UsageError, nearest
+from octo.errors import UsageError
 from octo.scriptlet import Param, scriptlet
 from step_library.ctx_values import Ctx, plain
 from step_library.expressions import compiled
-
-TYPES: dict[str, Callable[[Any], bool]] = {
-    "list": lambda value: isinstance(value, list),
-    "dict": lambda value: isinstance(value, Mapping),
-    "str": lambda value: isinstance(value, str),
-    "int": lambda value: isinstance(value, int) and not isinstance(value, bool),
-    "float": lambda value: isinstance(value, float),
-    "number": lambda value: isinstance(value, (int, float)) and not isinstance(value, bool),
-    "bool": lambda value: isinstance(value, bool),
-    "null": lambda value: value is None,
-}
-TYPES["none"] = TYPES["None"] = TYPES["null"]
+from step_library.kinds import kinds
 
 Test = Callable[[str], Any]
 
@@ -64,9 +52,9 @@ def _tests(ctx: Ctx, params: Mapping[str, Any]) -> list[Test]:
     patterns = _texts(params["pattern"])
     if patterns:
         tests.append(lambda key: any(text in str(key) for text in patterns))
-    kinds = _kinds(params["type"])
-    if kinds:
-        tests.append(lambda key: any(kind(ctx[key]) for kind in kinds))
+    wanted = kinds(params["type"])
+    if wanted:
+        tests.append(lambda key: any(kind.fits(ctx[key]) for kind in wanted))
     if params["regex"]:
         try:
             found = re.compile(params["regex"])
@@ -83,23 +71,6 @@ def _tests(ctx: Ctx, params: Mapping[str, Any]) -> list[Test]:
 
 def _texts(given: str | list[str] | None) -> list[str]:
     return [given] if isinstance(given, str) and given else list(given or ())
-
-
-def _kinds(given: Any) -> list[Callable[[Any], bool]]:
-    """Tests for a type, or one of several: names, or Python's classes."""
-    found: list[Callable[[Any], bool]] = []
-    for kind in given if isinstance(given, (list, tuple)) else [given] if given else []:
-        if isinstance(kind, type):
-            found.append(TYPES.get(kind.__name__) or partial(_is_a, kind))
-        elif kind in TYPES:
-            found.append(TYPES[kind])
-        else:
-            raise UsageError(f"type: there is no type {kind!r}{nearest(str(kind), TYPES)}")
-    return found
-
-
-def _is_a(kind: type, value: Any) -> bool:
-    return isinstance(value, kind)
 
 
 if __name__ == "__main__":

@@ -30,13 +30,15 @@ PACKAGES = ("scriptlets.python.core", "scriptlets.python.steps")
 
 def left_out(example: dict[str, Any]) -> str:
     """Why an example is not run; "" where it is."""
+    if example.get("by_hand"):
+        return str(example["by_hand"])
     if example.get("overruled"):
         return str(example["overruled"])
     if "params" not in example:
         return "in words"
     if not {"returns", "ctx_after", "raises"} & example.keys():
         return "says nothing of what comes out"
-    if "fn" in example["params"] and not str(example["params"]["fn"]).startswith("<callable:"):
+    if "fn" in example["params"] and not str(example["params"]["fn"]).startswith(("<callable:", "py:")):
         return "a function that is not given"
     return ""
 
@@ -77,7 +79,9 @@ def fits(found: Any, wanted: Any) -> bool:
 @pytest.mark.parametrize("package", PACKAGES)
 @pytest.mark.parametrize("kind", ["dict", "Context"])
 @pytest.mark.parametrize(("step", "example"), RUN)
-def test_example(step: str, example: dict[str, Any], kind: str, package: str) -> None:
+def test_example(step: str, example: dict[str, Any], kind: str, package: str, tmp_path: Path,
+                 monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)  # some write files
     example = filled(copy.deepcopy(example), step)
     run = importlib.import_module(f"{package}.{step}").run
     before = example.get("ctx", {})
