@@ -1,0 +1,116 @@
+"""ctx_transform_timeseries: columns chosen, scaled and smoothed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy
+import pytest
+
+from octo.context import Context
+from octo.errors import MissingKey, OctoError, ShapeError
+from step_library.data import ctx_transform_timeseries as step
+from tests.recipe.runs import Project
+
+RAW = [["2024-01-01T00:00:00", 10.0, 5.0], ["2024-01-01T01:00:00", 12.0, 7.0], ["2024-01-01T02:00:00", 9.0, 4.0]]
+Z = [-0.267261, 1.336306, -1.069045]
+
+
+@pytest.fixture(params=["dict", "Context"])
+def make(request: pytest.FixtureRequest) -> Any:
+    return dict if request.param == "dict" else Context
+
+
+def test_the_printed_examples(make: Any) -> None:
+    """Examples 0 to 5, whose results or data are printed nowhere, and the rolling mean of the last note."""
+    ctx = make({"ts_raw": RAW, "ts": [[1, 1.0, 2.0], [2, 2.0, 4.0], [3, 3.0, 8.0]], "r": [[1, 2], [2, 4], [3, 8]]})
+    step.run(ctx, {"key": "ts_raw", "out": "z", "select": [1, 2], "normalize": True})
+    assert numpy.allclose(ctx["z"], [[z, z] for z in Z], atol=1e-6)
+    step.run(ctx, {"key": "ts", "out": "z", "select": [1, 2], "normalize": True})
+    assert numpy.allclose(ctx["z"], [[-1.224745, -1.069045], [0.0, -0.267261], [1.224745, 1.336306]], atol=1e-6)
+    step.run(ctx, {"key": "r", "out": "z", "rolling_window": 2})
+    assert ctx["z"] == [[1.5, 3.0], [2.5, 6.0]]
+    step.run(ctx, {"key": "ts_raw", "out": "sel_only", "select": [1]})
+    step.run(ctx, {"key": "r", "out": "values_norm", "normalize": True})
+    step.run(ctx, {"key": "ts_raw", "out": "raw_copy"})
+    assert ctx["sel_only"] == [[10.0], [12.0], [9.0]] and ctx["raw_copy"] == RAW
+    assert numpy.allclose(numpy.mean(ctx["values_norm"], axis=0), 0) and numpy.allclose(
+        numpy.var(ctx["values_norm"], axis=0), 1)
+    assert ctx["ts_raw"] == RAW
+
+
+@pytest.mark.parametrize(("rows", "params", "found"), [
+    ([], {}, []),
+    (RAW, {}, RAW),
+    (RAW, {"select": [0, -1]}, [[row[0], row[2]] for row in RAW]),
+    (RAW, {"select": ["b"], "headers": ["ts", "a", "b"]}, [[5.0], [7.0], [4.0]]),
+    ([["ts", "a"], ["x", 1]], {"select": ["a"], "headers": True}, [[1]]),
+    ([{"t": "x", "v": 1}, {"t": "y"}], {"select": ["v"]}, [[1], [None]]),
+    ([[3], [3]], {"normalize": True}, [[0.0], [0.0]]),
+    ([[0.1], [0.1], [0.1]], {"normalize": True}, [[0.0], [0.0], [0.0]]),
+    ([[1], [None], [3]], {"normalize": True}, [[None], [None], [None]]),
+    ([[1], [None], [3]], {"normalize": True, "missing": "ignore"}, [[-1.0], [None], [1.0]]),
+    ([[1], [None], [3]], {"normalize": True, "missing": "drop"}, [[-1.0], [1.0]]),
+    ([[1], [2], [9]], {"rolling_window": 3, "rolling": "median", "pad": True}, [[None], [None], [2.0]]),
+])
+def test_what_comes_out(make: Any, rows: Any, params: dict[str, Any], found: Any) -> None:
+    ctx = make({"rows": rows})
+    assert step.run(ctx, {"key": "rows", "out": "new", **params}) == {"transformed": "new"}
+    assert ctx["new"] == found and ctx["rows"] == rows
+    json.dumps(ctx["new"] if make is dict else ctx.plain("new"), allow_nan=False)
+
+
+def test_a_copy_is_one() -> None:
+    ctx: dict[str, Any] = {"rows": [[1, [2]]]}
+    step.run(ctx, {"key": "rows", "out": "new"})
+    ctx["new"][0][1].append(3)
+    assert ctx["rows"] == [[1, [2]]]
+
+
+@pytest.mark.parametrize(("rows", "params", "error", "words"), [
+    (RAW, {"normalize": True}, ShapeError, "row 0, column 0 is no number, but str '2024"),
+    ([], {"normalize": True}, ShapeError, "has no rows of numbers"),
+    ([[1, 2], [3]], {"normalize": True}, ShapeError, "row 1 has 1 columns, the first has 2"),
+    ([[1, 2], [3]], {"select": [1]}, MissingKey, "row 1 has 1 columns, no column 1"),
+    ([[1], 2], {}, ShapeError, "row 1 is to be a list, not int 2"),
+    (RAW, {"select": ["a"]}, ShapeError, "needs header"),
+    (RAW, {"out": "rows"}, OctoError, "give another key, or in_place: true"),
+    (RAW, {"rolling_window": 0}, OctoError, "'rolling_window' is to be 1 or more"),
+    ([[1]], {"rolling_window": 2}, ShapeError, "has 1 rows, fewer than rolling_window 2"),
+    ("text", {}, ShapeError, "is to be a list"),
+])
+def test_mistakes_write_nothing(make: Any, rows: Any, params: Any, error: Any, words: str) -> None:
+    ctx = make({"rows": rows})
+    with pytest.raises(error) as caught:
+        step.run(ctx, {"key": "rows", "out": "new", **params})
+    assert words in str(caught.value) and list(ctx) == ["rows"] and ctx["rows"] == rows
+
+
+def test_in_place_and_many_rows(make: Any) -> None:
+    ctx = make({"rows": numpy.arange(150_000.0).reshape(50_000, 3).tolist()})
+    step.run(ctx, {"key": "rows", "out": "rows", "in_place": True, "select": [2], "normalize": True})
+    assert len(ctx["rows"]) == 50_000 and len(ctx["rows"][0]) == 1 and ctx["rows"][0][0] < -1.7
+
+
+def test_in_a_recipe_that_goes_on(tmp_path: Path) -> None:
+    project = Project(tmp_path / "p")
+    project.bodies("""
+        from pathlib import Path
+        def load(ctx):
+            if not Path("go").exists():
+                raise ValueError("not yet")
+            ctx["rows"] = [["a", 1], ["b", 3]]
+    """)
+    project.recipe("""
+        steps:
+          - {name: load, module: BODY, function: load}
+          - name: scale
+            function: ctx_transform_timeseries
+            params: {key: rows, out: z, select: [1], normalize: true}
+            depends_on: load
+    """)
+    assert project.run().status == "COMPLETE_ERROR"
+    (project.folder / "go").touch()
+    assert project.run().status == "COMPLETE_SUCCESS" and project.ctx["z"] == [[-1.0], [1.0]]
