@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from octo.errors import InstanceBusy
 
+from .files import replace, write_temporary
 from .values import dumps, loads
 
 try:
@@ -69,7 +70,8 @@ class RunLock:
         import socket  # late: octo status looks at owners, and starts fast
 
         owner = {"pid": os.getpid(), "host": socket.gethostname(), "start": time.time(), "run_id": run_id}
-        (self.directory / RUN_OWNER_FILE).write_bytes(dumps(owner, indent=True) + b"\n")
+        temporary, _, _ = write_temporary(self.directory / RUN_OWNER_FILE, [dumps(owner, indent=True) + b"\n"])
+        replace(temporary, self.directory / RUN_OWNER_FILE)  # whoever looks just now sees the old one or the new one
 
     def release(self) -> None:
         if self._lock is not None:

@@ -184,7 +184,7 @@ def test_ctrl_c_pauses(octo: Any, it: str, start: Any) -> None:
 def test_a_second_engine_is_refused_and_reset_too(octo: Any, it: str, start: Any) -> None:
     slow(octo, it)
     process = start("run", it)
-    wait_for(lambda: octo("status", it, "--json").json["owner"])
+    wait_for(lambda: (octo("status", it, "--json").json["owner"] or {}).get("pid"))  # it has said who it is
     for command in ("run", "step", "reset", "recover"):
         result = octo(command, it, code=2)
         assert f"process {process.pid} on" in result.err
