@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from octo.errors import InstanceBusy
+from octo.errors import InstanceBusy, StoreError
 
 from .files import replace, write_temporary
 from .values import dumps, loads
@@ -63,15 +63,23 @@ class RunLock:
             owner = owner_of(self.directory) or RunOwner()
             raise InstanceBusy(f"{self.directory} is being run by {owner}") from None
         self._lock = lock
-        self.name(run_id)
+        try:
+            self.name(run_id)
+        except BaseException:
+            self.release()
+            raise
 
     def name(self, run_id: str) -> None:
         """Say which run it is."""
         import socket  # late: octo status looks at owners, and starts fast
 
         owner = {"pid": os.getpid(), "host": socket.gethostname(), "start": time.time(), "run_id": run_id}
-        temporary, _, _ = write_temporary(self.directory / RUN_OWNER_FILE, [dumps(owner, indent=True) + b"\n"])
-        replace(temporary, self.directory / RUN_OWNER_FILE)  # whoever looks just now sees the old one or the new one
+        path = self.directory / RUN_OWNER_FILE
+        try:
+            temporary, _, _ = write_temporary(path, [dumps(owner, indent=True) + b"\n"])
+            replace(temporary, path)  # whoever looks just now sees the old one or the new one
+        except OSError as error:
+            raise StoreError(f"{path} cannot be written: {error.strerror}") from error
 
     def release(self) -> None:
         if self._lock is not None:
