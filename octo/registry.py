@@ -61,11 +61,6 @@ def registered(category: str | None = None) -> dict[str, Callable[..., Any]]:
     }
 
 
-def category_of(name: str) -> str | None:
-    """The category that a name was registered with."""
-    return _registered[name].category if name in _registered else None
-
-
 def _stands(entry: Registered) -> bool:
     """The module that registered it is still the one that is imported."""
     return entry.target.__module__ in sys.modules

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import copy
 import threading
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -96,16 +95,3 @@ def changes(before: Ctx, after: Mapping[str, Any]) -> list[dict[str, Any]]:
     now = before.plain() if isinstance(before, Context) else before
     old, new = ({key: value for key, value in each.items() if key not in hidden} for each in (now, after))
     return [{**op, "path": list(op["path"])} for op in diff(in_json(old, "ctx"), in_json(new, "the snapshot"))]
-
-
-def note(ctx: Ctx, key: str, entry: dict[str, Any]) -> None:
-    """Add to a list of ctx what happened; it stays when the step is undone."""
-    if isinstance(ctx, Context):
-        ctx.record(key, entry)
-    else:
-        ctx.setdefault(key, []).append(entry)
-
-
-def now_text() -> str:
-    """The time as records in ctx have it."""
-    return time.strftime("%Y-%m-%d %H:%M:%S")

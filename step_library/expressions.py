@@ -22,8 +22,7 @@ def compiled(text: str, names: Sequence[str]) -> Callable[..., Any]:
         from simpleeval import EvalWithCompoundTypes, InvalidExpression
     except ImportError:
         raise NotAvailable("expressions need simpleeval", hints=["pip install 'octo-step-engine[data]'"]) from None
-    evaluator = EvalWithCompoundTypes(functions=dict(FUNCTIONS))
-    evaluator.ATTR_INDEX_FALLBACK = False
+    evaluator = EvalWithCompoundTypes(functions=dict(FUNCTIONS), allowed_attrs={})
     try:
         parsed = evaluator.parse(text)
     except (SyntaxError, InvalidExpression) as error:

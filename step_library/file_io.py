@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from octo.errors import OctoError, UsageError
-from octo.store.files import replace, temporary_for, write_all, write_temporary
+from octo.store import files
 
 COMPRESSIONS = {".gz": "gzip", ".bz2": "bz2"}
 FORMATS = {".json": "json", ".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".yaml": "yaml",
@@ -25,6 +25,10 @@ class FileFailed(OctoError, OSError):
 
 class NoSuchFile(FileFailed, FileNotFoundError):
     """A file that a step is to read is not there."""
+
+
+class IsFolder(FileFailed, UsageError):
+    """The name that a file is to have is that of a folder."""
 
 
 class BadFile(OctoError, ValueError):
@@ -80,8 +84,7 @@ def write_whole(path: Path, pieces: Iterable[bytes], compression: str | None = N
     """Write a file under a temporary name and rename it; on an error what was there before is still there."""
     with _failing(path, "written"):
         _prepare(path)
-        temporary, _, _ = write_temporary(path, compressed(pieces, compression))
-        _rename(temporary, path)
+        files.write_whole(path, compressed(pieces, compression))
 
 
 def append_whole(path: Path, pieces: Iterable[bytes], compression: str | None = None) -> None:
@@ -93,7 +96,7 @@ def append_whole(path: Path, pieces: Iterable[bytes], compression: str | None = 
             before = os.fstat(fd).st_size
             try:
                 for piece in compressed(pieces, compression):
-                    write_all(fd, piece)
+                    files.write_all(fd, piece)
             except BaseException:
                 os.ftruncate(fd, before)
                 raise
@@ -106,12 +109,12 @@ def replacing(path: Path) -> Iterator[Path]:
     """A name beside `path` to write to; it is renamed to `path` when the block ends well, and removed when not."""
     with _failing(path, "written"):
         _prepare(path)
-        temporary = temporary_for(path)
+        temporary = files.temporary_for(path)
         try:
             yield temporary
             if path.exists():
                 os.chmod(temporary, path.stat().st_mode & 0o7777)
-            _rename(temporary, path)
+            files.replace(temporary, path)
         finally:
             with suppress(OSError):
                 temporary.unlink()
@@ -142,17 +145,8 @@ def reading(path: Path) -> Iterator[Any]:
 
 def _prepare(path: Path) -> None:
     if path.is_dir():
-        raise FileFailed(f"{path} cannot be written: it is a folder")
+        raise IsFolder(f"{path} cannot be written: it is a folder")
     path.parent.mkdir(parents=True, exist_ok=True)
-
-
-def _rename(temporary: Path, path: Path) -> None:
-    try:
-        replace(temporary, path)
-    except BaseException:
-        with suppress(OSError):
-            temporary.unlink()
-        raise
 
 
 @contextmanager

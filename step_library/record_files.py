@@ -10,24 +10,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from octo.errors import UsageError
-from octo.store.files import replace, write_temporary
-
+from .file_io import compression_of, write_whole
 from .records import now_text
 
 
 def write_text(path: str | Path, text: str) -> str:
-    """Write a file whole or not at all; packed where its name ends in .gz. The path as text."""
-    target = Path(path)
-    data = text.encode()
-    if target.suffix == ".gz":
-        data = gzip.compress(data, 6, mtime=0)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    if target.is_dir():
-        raise UsageError(f"{target} is a folder, not a file to write")
-    temporary, _, _ = write_temporary(target, [data])
-    replace(temporary, target)
-    return str(target)
+    """Write a file whole or not at all; packed where its name ends in .gz or .bz2. The path as text."""
+    write_whole(Path(path), [text.encode()], compression_of(str(path)))
+    return str(path)
 
 
 def add_text(path: str | Path, text: str) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 
 from octo.errors import InvalidValue, OctoError, ShapeError, StoreError, UsageError
 from octo.store import checked, dumps
-from octo.store.files import replace, write_temporary
+from octo.store.files import write_whole
 
 from .ctx_values import described
 
@@ -81,7 +81,7 @@ def write(path: str | Path, content: bytes) -> None:
     target = Path(path)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        replace(write_temporary(target, [content])[0], target)
+        write_whole(target, [content])
     except OSError as error:
         raise StoreError(f"{path} cannot be written: {error.strerror or error}") from None
 

@@ -213,9 +213,8 @@ def _read(name: str) -> dict[str, Any]:
 
 
 def _write(path: Path, value: Any) -> None:
-    from octo.store.files import replace, write_temporary
+    from octo.store.files import write_whole
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary, _, _ = write_temporary(path, [json.dumps(value, ensure_ascii=False, indent=1).encode()])
-    replace(temporary, path)
+    write_whole(path, [json.dumps(value, ensure_ascii=False, indent=1).encode()])
 

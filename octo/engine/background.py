@@ -9,7 +9,7 @@ from collections.abc import Collection
 
 from .dag import Unit
 from .dag_state import PlanState
-from .step_book import FAILED, GROUP, RUNNING, STOPPED, shown_name
+from .step_book import FAILED, GROUP, RUNNING, STOPPED
 from .unit import UnitRun, start_unit
 
 log = logging.getLogger("octo.engine")
@@ -103,7 +103,3 @@ class Background:
             for run, _ in self._running.values():
                 run.stop.set()
                 run.leave()
-
-    def names(self) -> list[str]:
-        with self._walk.lock:
-            return [shown_name(run.spec.name, run.unit.item) for run, _ in self._running.values()]

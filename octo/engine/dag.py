@@ -38,8 +38,7 @@ class Dag:
     Not safe for threads: the walk that uses it holds a lock.
     """
 
-    def __init__(self, steps: Sequence[StepSpec], limits: Limits, met: Iterable[str] = (),
-                 ended: Iterable[str] = ()) -> None:
+    def __init__(self, steps: Sequence[StepSpec], limits: Limits, met: Iterable[str] = ()) -> None:
         self.steps = list(steps)
         self.limits = limits
         self.position = {spec.name: position for position, spec in enumerate(self.steps)}
@@ -48,8 +47,8 @@ class Dag:
         self._ready: list[Unit] = []
         self._missing: list[int] = []
         self._followers: list[list[int]] = [[] for _ in self.steps]
-        self._over = {self.position[name] for name in ended} | {self.position[name] for name in met}
         self._met = {self.position[name] for name in met}
+        self._over = set(self._met)
         self._lanes: dict[str, int] = {}
         self._cpu = self._mem = 0.0
         self._alone = self._background_ready = 0

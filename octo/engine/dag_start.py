@@ -27,7 +27,6 @@ class Decision:
     run: dict[str, str]
     finished: bool = False
     goes_on: bool = False
-    run_id: str = ""
     warnings: list[str] = field(default_factory=list)
 
 

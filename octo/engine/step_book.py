@@ -37,12 +37,6 @@ def shown_name(step: str, index: int = -1) -> str:
     return step if index < 0 else f"{step}[{index}]"
 
 
-def entry_of(tx: Transaction, step: str, index: int = -1) -> dict[str, Any]:
-    """A copy of what stands there, without the items of a step."""
-    there = tx.peek(place_of(step, index), MISSING)
-    return {key: value for key, value in there.items() if key != "items"} if isinstance(there, dict) else {}
-
-
 def entries(steps: Any, names: Sequence[str]) -> Iterator[tuple[int, int, dict[str, Any]]]:
     """What stands in the group `steps`: the step's position in `names`, the item's number (-1: its own), the entry."""
     for position, name in enumerate(names):

@@ -15,7 +15,7 @@ from urllib.parse import quote
 from octo.engine.step_book import kept_result
 from octo.engine.work import Cached
 from octo.store import dumps, loads
-from octo.store.files import replace, write_temporary
+from octo.store.files import write_whole
 
 FOLDER = ".octo_step_cache"
 NEWEST = 100
@@ -49,8 +49,7 @@ class Cache:
             self._folder.mkdir(exist_ok=True)
             path = self._path(step)
             kept = [old for old in _read(path) if {key: old.get(key) for key in wanted} != wanted]
-            temporary, _, _ = write_temporary(path, [dumps([*kept, entry][-NEWEST:])])
-            replace(temporary, path)
+            write_whole(path, [dumps([*kept, entry][-NEWEST:])])
 
     def _path(self, step: str) -> Path:
         name = quote(step, safe=" ")

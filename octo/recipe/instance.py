@@ -13,7 +13,7 @@ from octo.engine.step_book import has_left_out
 from octo.errors import UsageError, quoted
 from octo.resolve import run_path
 from octo.store import PARAMETER_FILE, RECIPE_FILE, ParameterStore
-from octo.store.files import replace, write_temporary
+from octo.store.files import write_whole
 
 from .check import check
 from .model import Recipe
@@ -71,8 +71,7 @@ class Place:
     def keep(self) -> None:
         """Keep the recipe as this run has it."""
         if self.copy_text() != self.source.text:
-            temporary, _, _ = write_temporary(self.directory / RECIPE_FILE, [self.source.text.encode()])
-            replace(temporary, self.directory / RECIPE_FILE)
+            write_whole(self.directory / RECIPE_FILE, [self.source.text.encode()])
 
     def shown(self) -> str:
         """The instance as it can be typed."""

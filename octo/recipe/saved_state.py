@@ -13,7 +13,7 @@ from typing import Any
 
 from octo.errors import BadJson, UsageError
 from octo.store import checked, dumps
-from octo.store.files import replace, write_temporary
+from octo.store.files import write_whole
 
 STATE_FILE = "state.json"
 
@@ -31,8 +31,7 @@ def save_state(ctx: Mapping[str, Any], files_touched: Iterable[str | Path] = (),
         "files": files,
     }
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary, _, _ = write_temporary(target, [dumps(state, indent=True)])
-    replace(temporary, target)
+    write_whole(target, [dumps(state, indent=True)])
     return target
 
 

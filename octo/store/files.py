@@ -103,6 +103,17 @@ def write_temporary(target: Path, pieces: Iterable[bytes], *, sync: bool = False
     return path, stat, checksum
 
 
+def write_whole(target: Path, pieces: Iterable[bytes]) -> None:
+    """Write a file whole or not at all: whoever looks sees the old one or the new one. Nothing is left on an error."""
+    temporary, _, _ = write_temporary(target, pieces)
+    try:
+        replace(temporary, target)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(temporary)
+        raise
+
+
 def _allocate(fd: int, size: int) -> None:
     """Give a small file its room at once: ext4 flushes what has none yet when it is renamed over another file,
     which costs more than all the rest."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from octo.errors import InstanceBusy, StoreError
 
-from .files import replace, write_temporary
+from .files import write_whole
 from .values import dumps, loads
 
 try:
@@ -76,8 +76,7 @@ class RunLock:
         owner = {"pid": os.getpid(), "host": socket.gethostname(), "start": time.time(), "run_id": run_id}
         path = self.directory / RUN_OWNER_FILE
         try:
-            temporary, _, _ = write_temporary(path, [dumps(owner, indent=True) + b"\n"])
-            replace(temporary, path)  # whoever looks just now sees the old one or the new one
+            write_whole(path, [dumps(owner, indent=True) + b"\n"])
         except OSError as error:
             raise StoreError(f"{path} cannot be written: {error.strerror}") from error
 

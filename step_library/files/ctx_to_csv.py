@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import time
 from typing import Any
 
 from octo.scriptlet import Param, scriptlet
 from step_library import csv_text
 from step_library.ctx_values import Ctx, plain_list
 from step_library.file_io import allowed, compression_of, write_whole
+from step_library.records import now_text
 
 LINE_ENDS = {"lf": "\n", "crlf": "\r\n"}
 
@@ -50,7 +50,7 @@ def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
         from octo.store.values import dumps
 
         first = table.rows[0] if table.rows and not named else []
-        about = {"key": key, "out": out, "time": time.strftime("%Y-%m-%d %H:%M:%S"), "process": os.getpid(),
+        about = {"key": key, "out": out, "time": now_text(), "process": os.getpid(),
                  "rows": count, "columns": table.fields or table.names or list(map(str, first))}
         write_whole(target.with_name(f"{target.name}.meta.json"), [dumps(about, indent=True) + b"\n"])
     return {"written": out, "rows": count}

@@ -14,6 +14,7 @@ from step_library import csv_text
 from step_library.ctx_values import Ctx, described, plain
 from step_library.file_io import allowed, append_whole, compression_of, format_of, write_whole
 from step_library.files.ctx_file_lock import file_lock
+from step_library.records import now_text
 
 APPENDABLE = ("csv", "tsv", "jsonl")
 
@@ -71,7 +72,7 @@ def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
         made = _pieces(kind, value, where, header)
         (append_whole if params["append"] else write_whole)(target, made, packing)
     if params["sidecar"]:
-        about = {"key": key, "path": path, "format": kind, "time": time.strftime("%Y-%m-%d %H:%M:%S"),
+        about = {"key": key, "path": path, "format": kind, "time": now_text(),
                  "process": os.getpid(), "rows": len(value) if isinstance(value, list) else None, "columns": names}
         write_whole(target.with_name(f"{target.name}.meta.json"), _pieces("json", about, "", None))
     return {"written": path}

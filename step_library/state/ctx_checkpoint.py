@@ -14,13 +14,13 @@ from step_library.ctx_copies import (
     CHECKPOINTS,
     changes,
     copied_ctx,
-    now_text,
     one_change,
     plan,
     put_back,
     table,
 )
 from step_library.ctx_values import Ctx, described, plain
+from step_library.records import now_text
 from step_library.snapshots import checked_name, encoded, load, write
 
 ACTIONS = ("save", "restore", "save_file", "restore_file", "preview", "list", "delete", "prune")

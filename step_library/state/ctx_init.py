@@ -11,8 +11,9 @@ from typing import Any
 from octo.errors import MissingKey, ShapeError, StoreError, UsageError, nearest
 from octo.scriptlet import Param, scriptlet
 from octo.value_types import WRONG, read
-from step_library.ctx_copies import note, now_text, one_change, table
+from step_library.ctx_copies import one_change, table
 from step_library.ctx_values import Ctx, described
+from step_library.records import append, now_text
 from step_library.snapshots import in_json
 
 EMPTY: dict[str, Any] = {"list": [], "dict": {}, "str": "", "int": 0, "float": 0.0, "number": 0, "bool": False,
@@ -57,7 +58,7 @@ def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
                 continue
             _set(ctx, name, copy.deepcopy(values[name]), params["nested"])
             if params["log"]:
-                note(ctx, "init_log", {"timestamp": now_text(), "key": name, "existed": there[name]})
+                append(ctx, "init_log", {"timestamp": now_text(), "key": name, "existed": there[name]})
         if types:
             ctx["types"] = {**table(ctx, "types"), **types}
     return {"initialized": names}

@@ -8,8 +8,9 @@ from typing import Any
 from octo.errors import ShapeError, UsageError, nearest
 from octo.scriptlet import Param, scriptlet
 from octo.value_types import READERS, WRONG, read, type_names, type_text
-from step_library.ctx_copies import changes, copied_ctx, note, now_text, one_change, plan, put_back
+from step_library.ctx_copies import changes, copied_ctx, one_change, plan, put_back
 from step_library.ctx_values import Ctx, described
+from step_library.records import append, now_text
 from step_library.snapshots import encoded, load, write
 
 
@@ -52,7 +53,7 @@ def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
             write(params["backup"], encoded(copied_ctx(ctx), packed=params["backup"].endswith(".gz")))
         put_back(ctx, new)
         if params["record"]:
-            note(ctx, "restore_history", {"timestamp": now_text(), "file": file, "keys": taken})
+            append(ctx, "restore_history", {"timestamp": now_text(), "file": file, "keys": taken})
     return {"restored": file, "keys": taken}
 
 

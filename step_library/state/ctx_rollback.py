@@ -15,14 +15,13 @@ from step_library.ctx_copies import (
     CHECKPOINTS,
     changes,
     copied_ctx,
-    note,
-    now_text,
     one_change,
     plan,
     put_back,
     table,
 )
 from step_library.ctx_values import Ctx, described, plain
+from step_library.records import append, now_text
 from step_library.snapshots import encoded, load, newest, write
 
 
@@ -71,7 +70,7 @@ def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
         if params["clear_errors"]:
             new.pop(key, None)
         put_back(ctx, new)
-        note(ctx, "rollback_history", {
+        append(ctx, "rollback_history", {
             "timestamp": now_text(), "snapshot": name, "errors_key": key, "errors": errors,
             "keys": [each for each in data if (keys is None or each in keys) and each not in params["exclude"]]})
     if params["after"]:

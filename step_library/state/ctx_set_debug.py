@@ -6,8 +6,9 @@ from typing import Any
 
 from octo.errors import ShapeError, nearest
 from octo.scriptlet import Param, scriptlet
-from step_library.ctx_copies import note, now_text, one_change, table
+from step_library.ctx_copies import one_change, table
 from step_library.ctx_values import Ctx
+from step_library.records import append, now_text
 
 TRUE, FALSE = {"true", "1", "on", "yes"}, {"false", "0", "off", "no"}
 LEVELS = {"trace": 5, "debug": 10, "info": 20, "warning": 30, "warn": 30, "error": 40, "critical": 50}
@@ -44,7 +45,7 @@ def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
                 del ctx["debug_level"]
         if params["log"]:
             of = f" for {', '.join(modules)}" if modules is not None else ""
-            note(ctx, "log", {"timestamp": now_text(), "level": "INFO",
+            append(ctx, "log", {"timestamp": now_text(), "level": "INFO",
                               "msg": f"debug is {'on' if flag else 'off'}{of}", "event": "set_debug", "value": flag})
     return {"debug": flag, **({"level": level} if level else {}), **({"modules": modules} if modules else {})}
 

@@ -7,8 +7,9 @@ from typing import Any
 
 from octo.errors import ShapeError, UsageError
 from octo.scriptlet import Param, call, scriptlet
-from step_library.ctx_copies import changes, copied_ctx, note, now_text, one_change, plan, put_back
+from step_library.ctx_copies import changes, copied_ctx, one_change, plan, put_back
 from step_library.ctx_values import Ctx
+from step_library.records import append, now_text
 from step_library.snapshots import automatic, encoded, load, write, write_new
 
 FOLDER = "Data"
@@ -66,7 +67,7 @@ def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
         for old in automatic(params["folder"])[: -retain] if retain else []:
             old.unlink(missing_ok=True)
     if params["audit"]:
-        note(ctx, "audit", {"step": "ctx_snapshot", "params": {"out": path}, "status": "success", "start": started,
+        append(ctx, "audit", {"step": "ctx_snapshot", "params": {"out": path}, "status": "success", "start": started,
                             "end": time.time(), "duration": time.time() - started})
     if params["after"]:
         call(params["after"], ctx, {"snapshot": path})
@@ -84,7 +85,7 @@ def _restored(ctx: Ctx, path: str) -> dict[str, Any]:
     data = load(path)
     with one_change(ctx):
         put_back(ctx, plan(ctx, data, where=path))
-        note(ctx, "restore_history", {"timestamp": now_text(), "file": path, "keys": list(data)})
+        append(ctx, "restore_history", {"timestamp": now_text(), "file": path, "keys": list(data)})
     return {"restored": path, "keys": list(data)}
 
 

@@ -9,8 +9,9 @@ from typing import Any
 
 from octo.errors import MissingKey, ShapeError, UsageError, nearest
 from octo.scriptlet import Param, scriptlet
-from step_library.ctx_copies import POINTS, changes, copied_ctx, note, now_text, one_change, plan, put_back, table
+from step_library.ctx_copies import POINTS, changes, copied_ctx, one_change, plan, put_back, table
 from step_library.ctx_values import Ctx, described, plain
+from step_library.records import append, now_text
 from step_library.snapshots import encoded, load, write, write_new
 
 Entries = list[dict[str, Any]]
@@ -113,7 +114,7 @@ def _restore(ctx: Ctx, params: Mapping[str, Any]) -> dict[str, Any]:
     if not params["keep"] and not params["file"]:
         _forget(ctx, key)
     if params["record"]:
-        note(ctx, "restore_history", {"timestamp": now_text(), "rollback_point": name, "keys": list(data)})
+        append(ctx, "restore_history", {"timestamp": now_text(), "rollback_point": name, "keys": list(data)})
     return {"rollback_restored": key, **({"file": name} if params["file"] else {})}
 
 

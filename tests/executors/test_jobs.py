@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from octo.errors import UsageError
-from octo.executors.jobs import Job, JobPool, current_job, default_pool
+from octo.executors.jobs import RUNNING, Job, JobPool, current_job, default_pool
 from octo.store import Author, running_step, writing_as
 from tests.executors.kit import until
 
@@ -122,11 +122,12 @@ def test_a_periodic_job_lives_until_it_is_cancelled(pool: JobPool) -> None:
 def test_a_periodic_job_is_called_also_while_others_are_busy() -> None:
     pool = JobPool(2)
     go, calls = threading.Event(), []
-    pool.submit(lambda: calls.append(1), interval=0.01)
+    job = pool.submit(lambda: calls.append(1), interval=0.01)
     until(lambda: calls)
-    pool.submit(go.wait, LONG)
+    busy = pool.submit(go.wait, LONG)
     seen = len(calls)
     until(lambda: len(calls) > seen + 2)
+    assert busy.status == RUNNING and job.status == RUNNING
     go.set()
     pool.close()
 

@@ -61,7 +61,8 @@ def test_gaps_bands_limits_and_marks_are_drawn_inside_the_sheet() -> None:
 
 @pytest.mark.parametrize("points", [[], [(1.0, None)], [(1.0, 5.0)], [(1.0, 0.0), (2.0, 0.0)]])
 def test_panel_with_little_or_nothing_to_show(points: list[tuple[float, float | None]]) -> None:
-    ElementTree.fromstring(draw("x", [Panel("t", "x", [Series("s", points)])]))
+    drawn = ElementTree.fromstring(draw("x", [Panel("t", "x", [Series("s", points)])]))
+    assert drawn.tag.endswith("svg") and "t" in [text.strip() for text in drawn.itertext()]
 
 
 def test_html_is_escaped_and_markdown_keeps_its_columns() -> None:

@@ -67,6 +67,7 @@ def test_values_instead_of_keys(ctx: Any) -> None:
     ({"expr": "value >"}, "the expression 'value >' cannot be read"),
     ({"expr": "wert > 1"}, "it may use key, value and the functions abs"),
     ({"expr": "value.__class__"}, "the expression 'value.__class__'"),
+    ({"expr": "key.upper() == 'N'"}, "attribute access not allowed"),
     ({"expr": "open('x')"}, "the expression"),
     ({"fn": "no_such:thing"}, "no_such"),
     ({"mode": "values"}, "one of 'keys', 'dict', 'pairs'"),

@@ -139,7 +139,9 @@ def test_a_soft_lock_is_said(path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     lock = ParameterLock(path)
     with pytest.warns(UserWarning, match="soft lock"):
         lock.acquire()
+    assert path.exists()  # which is what holds it
     lock.release()
+    assert not path.exists()
     with warnings.catch_warnings():
         warnings.simplefilter("default")
         lock.close()

@@ -93,7 +93,10 @@ def test_a_look_of_a_moment_is_waited_for(tmp_path: Path) -> None:
     threading.Timer(0.1, look.release).start()
     mine = RunLock(tmp_path)
     mine.acquire("r1")
+    owner = owner_of(tmp_path)
+    assert owner is not None and owner.run_id == "r1"
     mine.release()
+    assert owner_of(tmp_path) is None
 
 
 def test_a_run_gets_its_name_later(tmp_path: Path) -> None:
