@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -84,8 +85,11 @@ class RecipeWalk(DagWalk):
         steps = StepsView(file, [step.name for step in self.recipe.steps])
         self._steps = steps
         self.jobs = RunJobs(file, self.place.directory, lambda: bool(self.frame.stopping.requested))
-        for step, spec in zip(self.recipe.steps, self.steps, strict=True):
-            object.__setattr__(spec, "work", StepWork(step, self.around, steps, self._run, self._cache, self.jobs))
+        self.steps = [
+            replace(spec, work=StepWork(step, self.around, steps, self._run, self._cache, self.jobs))
+            for step, spec in zip(self.recipe.steps, self.steps, strict=True)
+        ]
+        self.graph.nodes.update({spec.name: spec for spec in self.steps})
         return Decision(choice.run, choice.finished, not choice.is_new, warnings=warnings)
 
     def choose(self, state: dict[str, Any]) -> Choice:

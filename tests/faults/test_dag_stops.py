@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -216,6 +217,17 @@ def test_a_disk_that_is_full_ends_the_run_with_an_error(tmp_path: Path, p: bool,
     assert plan.run().status == "COMPLETE_SUCCESS" and plan.ctx == {"a": 1}
 
 
+def starts_by(walk: Any, function: Any) -> None:
+    """The engine's pool starts a unit by `function(how it does so else, what is called, the unit)`."""
+    set_up = walk.set_up
+
+    def and_the_pool(frame: Any) -> None:
+        set_up(frame)
+        walk.pool.start = partial(function, walk.pool.start)
+
+    walk.set_up = and_the_pool
+
+
 def test_parallel_steps_of_a_broken_run_write_nothing_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The engine's own thread fails while a step runs in another."""
     signs, late = Signs(), []
@@ -230,21 +242,14 @@ def test_parallel_steps_of_a_broken_run_write_nothing_more(tmp_path: Path, monke
 
     plan = Plan(tmp_path, step("slow", slow, p=True), step("b", lambda call: None, p=True))
     walk = plan.walk()
-    set_up = walk.set_up
 
-    def set_up_to_break(frame: Any) -> None:
-        set_up(frame)
-        start = walk.pool.start
+    def start_or_break(start: Any, function: Any, run: Any) -> None:
+        if run.name == "b":
+            signs.wait("slow runs")
+            raise StoreError("it broke")
+        start(function, run)
 
-        def start_or_break(function: Any, run: Any) -> None:
-            if run.name == "b":
-                signs.wait("slow runs")
-                raise StoreError("it broke")
-            start(function, run)
-
-        walk.pool.start = start_or_break  # type: ignore[method-assign]
-
-    walk.set_up = set_up_to_break  # type: ignore[method-assign]
+    starts_by(walk, start_or_break)
     monkeypatch.setattr(plan, "walk", lambda: walk)
     with pytest.raises(StoreError, match="it broke"):
         plan.run()
@@ -261,25 +266,18 @@ def test_a_step_that_is_about_to_begin_when_the_run_breaks_begins_no_more(tmp_pa
     signs, ran = Signs(), []
     plan = Plan(tmp_path, step("slow", ran.append, p=True), step("b", p=True))
     walk = plan.walk()
-    set_up = walk.set_up
 
-    def set_up_to_break(frame: Any) -> None:
-        set_up(frame)
-        start = walk.pool.start
+    def start_late(start: Any, function: Any, run: Any) -> None:
+        def late(run: Any) -> None:
+            signs.wait("run over")
+            function(run)
+            signs.give("late over")
 
-        def start_late(function: Any, run: Any) -> None:
-            def late(run: Any) -> None:
-                signs.wait("run over")
-                function(run)
-                signs.give("late over")
+        if run.name == "b":
+            raise StoreError("it broke")
+        start(late, run)
 
-            if run.name == "b":
-                raise StoreError("it broke")
-            start(late, run)
-
-        walk.pool.start = start_late  # type: ignore[method-assign]
-
-    walk.set_up = set_up_to_break  # type: ignore[method-assign]
+    starts_by(walk, start_late)
     with pytest.raises(StoreError, match="it broke"):
         Engine(plan.directory, walk=walk, draw=False).run()
     before = plan.store.read()
