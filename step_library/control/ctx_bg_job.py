@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from octo.scriptlet import Param, scriptlet
-from step_library.ctx_values import Ctx
-from step_library.jobs import start_job
+from step_library.kit.values.ctx_values import Ctx
+from step_library.kit.work.jobs import start_job
 
 
 @scriptlet(

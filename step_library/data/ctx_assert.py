@@ -11,9 +11,9 @@ from octo.context import Context
 from octo.errors import OctoError, nearest
 from octo.param import MissingParam, ParamError
 from octo.scriptlet import Param, resolve, scriptlet
-from step_library.ctx_values import Ctx, described, plain
-from step_library.kinds import kinds
-from step_library.records import check_list, log
+from step_library.kit.records.records import check_list, log
+from step_library.kit.values.ctx_values import Ctx, described, plain
+from step_library.kit.values.kinds import kinds
 
 NOT_GIVEN = "<not given>"
 OPS: dict[str, tuple[str, Callable[[Any, Any], Any]]] = {

@@ -10,9 +10,9 @@ from typing import Any
 from octo.context import Context
 from octo.param import ParamError
 from octo.scriptlet import Param, resolve, scriptlet
-from step_library.ctx_values import Ctx, described, plain
-from step_library.differences import ABSENT, How, differences, equal, kind_of, text_diff
-from step_library.snapshots import load
+from step_library.kit.files.snapshots import load
+from step_library.kit.values.ctx_values import Ctx, described, plain
+from step_library.kit.values.differences import ABSENT, How, differences, equal, kind_of, text_diff
 
 
 @scriptlet(

@@ -8,9 +8,9 @@ from typing import Any
 
 from octo.errors import UsageError
 from octo.scriptlet import Param, scriptlet
-from step_library.ctx_values import Ctx, plain
-from step_library.expressions import compiled
-from step_library.kinds import kinds
+from step_library.kit.values.ctx_values import Ctx, plain
+from step_library.kit.values.expressions import compiled
+from step_library.kit.values.kinds import kinds
 
 Test = Callable[[str], Any]
 

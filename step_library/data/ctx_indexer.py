@@ -10,8 +10,8 @@ from octo.context import Context
 from octo.errors import ShapeError
 from octo.param import MissingParam, ParamError
 from octo.scriptlet import Param, scriptlet
-from step_library.ctx_values import Ctx, described, plain_list
-from step_library.tables import ABSENT, field_values, position
+from step_library.kit.values.ctx_values import Ctx, described, plain_list
+from step_library.kit.values.tables import ABSENT, field_values, position
 
 SKIPPED: Any = object()
 

@@ -8,10 +8,10 @@ from typing import Any
 from octo.errors import ShapeError
 from octo.param import MissingParam, ParamError
 from octo.scriptlet import Param, scriptlet
-from step_library.ctx_values import Ctx, plain_list
-from step_library.expressions import compiled
-from step_library.json_values import json_rows, not_json
-from step_library.ranges import at_least
+from step_library.kit.values.ctx_values import Ctx, plain_list
+from step_library.kit.values.expressions import compiled
+from step_library.kit.values.json_values import json_rows, not_json
+from step_library.kit.values.ranges import at_least
 
 ERRORS = "map_errors"
 Function = Callable[[Any, int], Any]

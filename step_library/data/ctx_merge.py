@@ -10,8 +10,8 @@ from typing import Any
 from octo.errors import MissingKey, ShapeError, nearest
 from octo.param import MissingParam, ParamError
 from octo.scriptlet import Param, resolve, scriptlet
-from step_library.ctx_values import Ctx, described, plain_list
-from step_library.json_values import canonical, json_rows
+from step_library.kit.values.ctx_values import Ctx, described, plain_list
+from step_library.kit.values.json_values import canonical, json_rows
 
 Lists = list[list[Any]]
 

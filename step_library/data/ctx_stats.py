@@ -9,8 +9,8 @@ from typing import Any
 
 from octo.errors import ShapeError
 from octo.scriptlet import Param, scriptlet
-from step_library.ctx_values import Ctx, plain_list
-from step_library.numbers import as_json, columns_of, numpy_or_hint
+from step_library.kit.values.ctx_values import Ctx, plain_list
+from step_library.kit.values.numbers import as_json, columns_of, numpy_or_hint
 
 DOCUMENTED = ["mean", "std", "min", "max"]
 KNOWN = [*DOCUMENTED, "var", "median", "sum", "count"]

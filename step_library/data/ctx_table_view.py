@@ -8,7 +8,7 @@ from typing import Any
 from octo.errors import ShapeError
 from octo.param import ParamError
 from octo.scriptlet import Param, scriptlet
-from step_library.ctx_values import Ctx, described, plain
+from step_library.kit.values.ctx_values import Ctx, described, plain
 
 KINDS = {bool: "text", int: "numeric", float: "numeric", str: "text"}
 

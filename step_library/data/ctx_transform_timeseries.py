@@ -10,10 +10,10 @@ from typing import Any
 from octo.errors import ShapeError
 from octo.param import ParamError
 from octo.scriptlet import Param, scriptlet
-from step_library.ctx_values import Ctx, described, plain_list
-from step_library.numbers import as_json, columns_of, numpy_or_hint
-from step_library.ranges import at_least
-from step_library.tables import field_values, position
+from step_library.kit.values.ctx_values import Ctx, described, plain_list
+from step_library.kit.values.numbers import as_json, columns_of, numpy_or_hint
+from step_library.kit.values.ranges import at_least
+from step_library.kit.values.tables import field_values, position
 
 MISSING = ("propagate", "ignore", "drop", "mean", "zero")
 

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from octo.scriptlet import Param, scriptlet
-from step_library.ctx_values import Ctx, plain
-from step_library.kinds import Kind, kinds
-from step_library.records import TIME, append, check_list
-from step_library.rules import Invalid, Test, problems, tests_of
+from step_library.kit.records.records import TIME, append, check_list
+from step_library.kit.values.ctx_values import Ctx, plain
+from step_library.kit.values.kinds import Kind, kinds
+from step_library.kit.values.rules import Invalid, Test, problems, tests_of
 
 LOG = "validation_log"
 

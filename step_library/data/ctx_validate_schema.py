@@ -9,9 +9,9 @@ from typing import Any
 
 from octo.param import ParamError
 from octo.scriptlet import Param, scriptlet
-from step_library.ctx_values import Ctx, described, plain
-from step_library.expressions import compiled
-from step_library.rules import Invalid, Test, problems, tests_of
+from step_library.kit.values.ctx_values import Ctx, described, plain
+from step_library.kit.values.expressions import compiled
+from step_library.kit.values.rules import Invalid, Test, problems, tests_of
 
 
 @scriptlet(

@@ -8,10 +8,10 @@ from typing import Any
 from octo.errors import ShapeError
 from octo.param import ParamError
 from octo.scriptlet import Param, scriptlet
-from step_library.ctx_values import Ctx, described, plain_list
-from step_library.expressions import compiled
-from step_library.ranges import at_least
-from step_library.tables import ABSENT, field_of
+from step_library.kit.values.ctx_values import Ctx, described, plain_list
+from step_library.kit.values.expressions import compiled
+from step_library.kit.values.ranges import at_least
+from step_library.kit.values.tables import ABSENT, field_of
 
 OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
     "gt": lambda value, given: value > given, "gte": lambda value, given: value >= given,

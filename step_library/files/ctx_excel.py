@@ -7,10 +7,10 @@ from typing import Any
 
 from octo.errors import MissingKey, UsageError, nearest
 from octo.scriptlet import Param, ParamError, scriptlet
-from step_library.ctx_values import Ctx, plain
-from step_library.file_io import allowed
-from step_library.workbook_charts import CHART, chart_of
-from step_library.workbooks import Sheet, sheet_of, write_book
+from step_library.kit.files.file_io import allowed
+from step_library.kit.formats.workbook_charts import CHART, chart_of
+from step_library.kit.formats.workbooks import Sheet, sheet_of, write_book
+from step_library.kit.values.ctx_values import Ctx, plain
 
 PARAMS = [
     Param("sheets", "dict | list[str] | str", help="which key of ctx goes to which sheet: {key: sheet}, or key:sheet "

@@ -6,8 +6,8 @@ from typing import Any
 
 from octo.errors import MissingKey
 from octo.scriptlet import Param, scriptlet
-from step_library.ctx_values import Ctx
 from step_library.files.ctx_excel import PARAMS, excel, pairs_of
+from step_library.kit.values.ctx_values import Ctx
 
 
 @scriptlet(params=[*PARAMS, Param("strict", "bool", False, "a key that is not in ctx is an error")])

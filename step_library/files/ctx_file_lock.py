@@ -14,8 +14,8 @@ from typing import Any, TypeVar
 
 from octo.context import Context
 from octo.errors import UsageError
-from step_library.ctx_values import Ctx
-from step_library.path_locks import FileLockAcquisitionError, Shared, give, take
+from step_library.kit.files.path_locks import FileLockAcquisitionError, Shared, give, take
+from step_library.kit.values.ctx_values import Ctx
 
 __all__ = ["FileLockAcquisitionError", "Held", "file_lock", "filelock_step"]
 

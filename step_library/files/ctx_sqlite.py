@@ -12,10 +12,10 @@ from typing import Any
 from octo.errors import MissingKey, ShapeError, UsageError
 from octo.param import Table
 from octo.scriptlet import Param, scriptlet
-from step_library.ctx_values import Ctx, plain, plain_list
-from step_library.file_io import FileFailed, allowed
-from step_library.sqlite_errors import telling
-from step_library.sqlite_table import TYPES, Rows, as_json, quoted, store
+from step_library.kit.files.file_io import FileFailed, allowed
+from step_library.kit.formats.sqlite_errors import telling
+from step_library.kit.formats.sqlite_table import TYPES, Rows, as_json, quoted, store
+from step_library.kit.values.ctx_values import Ctx, plain, plain_list
 
 ACTIONS = ("insert", "update", "upsert", "delete")
 DONE = {"insert": "inserted", "update": "updated", "upsert": "upserted", "delete": "deleted"}

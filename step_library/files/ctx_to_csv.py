@@ -6,10 +6,10 @@ import os
 from typing import Any
 
 from octo.scriptlet import Param, scriptlet
-from step_library import csv_text
-from step_library.ctx_values import Ctx, plain_list
-from step_library.file_io import allowed, compression_of, write_whole
-from step_library.records import now_text
+from step_library.kit.files.file_io import allowed, compression_of, write_whole
+from step_library.kit.formats import csv_text
+from step_library.kit.records.records import now_text
+from step_library.kit.values.ctx_values import Ctx, plain_list
 
 LINE_ENDS = {"lf": "\n", "crlf": "\r\n"}
 

@@ -10,11 +10,11 @@ from typing import Any
 
 from octo.errors import InvalidValue, ShapeError, UsageError
 from octo.scriptlet import Param, scriptlet
-from step_library import csv_text
-from step_library.ctx_values import Ctx, described, plain
-from step_library.file_io import allowed, append_whole, compression_of, format_of, write_whole
 from step_library.files.ctx_file_lock import file_lock
-from step_library.records import now_text
+from step_library.kit.files.file_io import allowed, append_whole, compression_of, format_of, write_whole
+from step_library.kit.formats import csv_text
+from step_library.kit.records.records import now_text
+from step_library.kit.values.ctx_values import Ctx, described, plain
 
 APPENDABLE = ("csv", "tsv", "jsonl")
 

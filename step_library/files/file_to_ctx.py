@@ -9,10 +9,10 @@ from typing import Any
 
 from octo.errors import MissingKey, OctoError, ShapeError, UsageError, nearest
 from octo.scriptlet import Param, scriptlet
-from step_library import csv_text
-from step_library.ctx_values import Ctx, described
-from step_library.file_io import BadFile, allowed, format_of, reading
-from step_library.typed_rows import cast_rows, check_dict, number_or_text
+from step_library.kit.files.file_io import BadFile, allowed, format_of, reading
+from step_library.kit.formats import csv_text
+from step_library.kit.formats.typed_rows import cast_rows, check_dict, number_or_text
+from step_library.kit.values.ctx_values import Ctx, described
 
 FORMATS = ("json", "csv", "tsv", "jsonl", "yaml", "xlsx")
 TABLES = ("csv", "tsv", "xlsx")
@@ -132,7 +132,7 @@ def _yaml(data: bytes, path: Path) -> Any:
 
 def _rows(path: Path, kind: str, params: Mapping[str, Any]) -> list[list[Any]]:
     if kind == "xlsx":
-        from step_library.workbook_rows import read_sheet
+        from step_library.kit.formats.workbook_rows import read_sheet
 
         with reading(path) as stream:
             return read_sheet(stream, str(path), params["sheet"])

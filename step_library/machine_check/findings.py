@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from step_library import charts
+from step_library.kit.reports import charts
+from step_library.kit.reports.reporting import Report, Section, Table
 from step_library.machine_check.limits import FAIL, FIGURES, MARGINAL, PASS
-from step_library.reporting import Report, Section, Table
 
 Row = Mapping[str, Any]
 

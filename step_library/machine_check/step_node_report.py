@@ -6,8 +6,8 @@ from datetime import datetime
 from pathlib import Path
 
 from octo import StepNode
+from step_library.kit.reports.reporting import write_report, write_rows
 from step_library.machine_check import findings
-from step_library.reporting import write_report, write_rows
 
 
 class step_node_report(StepNode):

@@ -12,10 +12,10 @@ from octo.executors.jobs import LIVE, Job, current_job
 from octo.executors.outcome import describe
 from octo.scriptlet import Param, call, scriptlet
 from octo.store import checked
-from step_library import records
-from step_library.ctx_values import Ctx
-from step_library.jobs import start_job
-from step_library.showing import run_id
+from step_library.kit.records import records
+from step_library.kit.records.showing import run_id
+from step_library.kit.values.ctx_values import Ctx
+from step_library.kit.work.jobs import start_job
 
 
 @scriptlet(

@@ -13,10 +13,10 @@ from octo.errors import ShapeError, UsageError
 from octo.executors.usage import memory
 from octo.scriptlet import Param, scriptlet
 from octo.store import diff, running_step, spell
-from step_library.ctx_values import Ctx
-from step_library.record_files import read_text, write_text
-from step_library.records import now_text
-from step_library.showing import as_shown, fast_json, file_name, picked, run_id, secret_words
+from step_library.kit.files.record_files import read_text, write_text
+from step_library.kit.records.records import now_text
+from step_library.kit.records.showing import as_shown, fast_json, file_name, picked, run_id, secret_words
+from step_library.kit.values.ctx_values import Ctx
 
 STEM = "ctx_dump"
 META = "_meta"

@@ -10,8 +10,9 @@ from typing import Any
 
 from octo.errors import UsageError, nearest
 from octo.scriptlet import Param, scriptlet
-from step_library import record_files, records
-from step_library.ctx_values import Ctx, plain, plain_list
+from step_library.kit.files import record_files
+from step_library.kit.records import records
+from step_library.kit.values.ctx_values import Ctx, plain, plain_list
 
 DEBUG, INFO, SUCCESS, WARN, ERROR, CRITICAL = "DEBUG", "INFO", "SUCCESS", "WARN", "ERROR", "CRITICAL"
 FIELDS = ("timestamp", "level", "msg")

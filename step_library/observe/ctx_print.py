@@ -8,10 +8,10 @@ from typing import Any
 
 from octo.context import Context
 from octo.scriptlet import Param, scriptlet
-from step_library.ctx_values import Ctx
-from step_library.record_files import add_text, write_text
-from step_library.records import now_text
-from step_library.showing import file_name, json_text, picked, secret_words
+from step_library.kit.files.record_files import add_text, write_text
+from step_library.kit.records.records import now_text
+from step_library.kit.records.showing import file_name, json_text, picked, secret_words
+from step_library.kit.values.ctx_values import Ctx
 
 LOG = "Logs/ctx_print.log"
 LOG_SIZE = 5 << 20

@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from octo.scriptlet import Param, scriptlet
-from step_library import record_files, records
-from step_library.blocks import RUN_PARAMS, Block, run_measured
-from step_library.ctx_values import Ctx, plain_list
-from step_library.measuring import Frame, Probe, measure
-from step_library.process_probes import read_and_written
-from step_library.python_memory import PythonMemory
+from step_library.kit.files import record_files
+from step_library.kit.measures.blocks import RUN_PARAMS, Block, run_measured
+from step_library.kit.measures.measuring import Frame, Probe, measure
+from step_library.kit.measures.process_probes import read_and_written
+from step_library.kit.measures.python_memory import PythonMemory
+from step_library.kit.records import records
+from step_library.kit.values.ctx_values import Ctx, plain_list
 
 KEY = "profile"
 SWITCH = "enable_profile"

@@ -8,11 +8,12 @@ from typing import Any
 
 from octo.errors import UsageError, nearest
 from octo.scriptlet import Param, scriptlet
-from step_library import record_files, records
-from step_library.blocks import RUN_PARAMS, Block, run_measured
-from step_library.ctx_values import Ctx, described, plain_list
-from step_library.measuring import Probe, measure
-from step_library.process_probes import Disk, Peak, Resources
+from step_library.kit.files import record_files
+from step_library.kit.measures.blocks import RUN_PARAMS, Block, run_measured
+from step_library.kit.measures.measuring import Probe, measure
+from step_library.kit.measures.process_probes import Disk, Peak, Resources
+from step_library.kit.records import records
+from step_library.kit.values.ctx_values import Ctx, described, plain_list
 
 KEY = "resources"
 FIELDS = ("step", "start", "end", "duration", "cpu_start", "cpu_end", "mem_start", "mem_end")

@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from octo.scriptlet import Param, scriptlet
-from step_library import record_files, records
-from step_library.blocks import RUN_PARAMS, Block, run_measured
-from step_library.ctx_values import Ctx, plain, plain_list
-from step_library.measuring import measure
-from step_library.showing import as_shown, run_id, secret_words
+from step_library.kit.files import record_files
+from step_library.kit.measures.blocks import RUN_PARAMS, Block, run_measured
+from step_library.kit.measures.measuring import measure
+from step_library.kit.records import records
+from step_library.kit.records.showing import as_shown, run_id, secret_words
+from step_library.kit.values.ctx_values import Ctx, plain, plain_list
 
 KEY = "audit"
 FIELDS = ("step", "status", "start", "end", "duration", "error", "params")

@@ -11,8 +11,9 @@ from typing import Any
 from octo.context import Context
 from octo.errors import UsageError
 from octo.scriptlet import Param, scriptlet
-from step_library import record_files, records
-from step_library.ctx_values import Ctx, plain_list
+from step_library.kit.files import record_files
+from step_library.kit.records import records
+from step_library.kit.values.ctx_values import Ctx, plain_list
 
 FIELDS = ("timestamp", "step", "info")
 

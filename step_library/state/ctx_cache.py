@@ -16,8 +16,8 @@ from typing import Any
 from octo.context import Context
 from octo.errors import InvalidValue, ShapeError, UsageError, nearest
 from octo.scriptlet import Param, call, scriptlet
-from step_library.ctx_copies import one_change, table
-from step_library.ctx_values import Ctx, described, plain
+from step_library.kit.values.ctx_copies import one_change, table
+from step_library.kit.values.ctx_values import Ctx, described, plain
 
 META = "_cache_metadata"
 PARTS = ("args", "code")

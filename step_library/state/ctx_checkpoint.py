@@ -9,7 +9,9 @@ from typing import Any
 from octo.errors import MissingKey, ShapeError, UsageError, nearest
 from octo.param import MissingParam
 from octo.scriptlet import Param, scriptlet
-from step_library.ctx_copies import (
+from step_library.kit.files.snapshots import checked_name, encoded, load, write
+from step_library.kit.records.records import now_text
+from step_library.kit.values.ctx_copies import (
     CHECKPOINT_META,
     CHECKPOINTS,
     changes,
@@ -19,9 +21,7 @@ from step_library.ctx_copies import (
     put_back,
     table,
 )
-from step_library.ctx_values import Ctx, described, plain
-from step_library.records import now_text
-from step_library.snapshots import checked_name, encoded, load, write
+from step_library.kit.values.ctx_values import Ctx, described, plain
 
 ACTIONS = ("save", "restore", "save_file", "restore_file", "preview", "list", "delete", "prune")
 

@@ -10,8 +10,8 @@ from typing import Any
 from octo.errors import MissingKey, ShapeError, UsageError
 from octo.param import MissingParam
 from octo.scriptlet import Param, scriptlet
-from step_library.ctx_copies import one_change, table
-from step_library.ctx_values import Ctx, described, plain
+from step_library.kit.values.ctx_copies import one_change, table
+from step_library.kit.values.ctx_values import Ctx, described, plain
 
 KEY = "_history"
 

@@ -11,10 +11,10 @@ from typing import Any
 from octo.errors import MissingKey, ShapeError, StoreError, UsageError, nearest
 from octo.scriptlet import Param, scriptlet
 from octo.value_types import WRONG, read
-from step_library.ctx_copies import one_change, table
-from step_library.ctx_values import Ctx, described
-from step_library.records import append, now_text
-from step_library.snapshots import in_json
+from step_library.kit.files.snapshots import in_json
+from step_library.kit.records.records import append, now_text
+from step_library.kit.values.ctx_copies import one_change, table
+from step_library.kit.values.ctx_values import Ctx, described
 
 EMPTY: dict[str, Any] = {"list": [], "dict": {}, "str": "", "int": 0, "float": 0.0, "number": 0, "bool": False,
                          "null": None, "any": None}

@@ -8,10 +8,10 @@ from typing import Any
 from octo.errors import ShapeError, UsageError, nearest
 from octo.scriptlet import Param, scriptlet
 from octo.value_types import READERS, WRONG, read, type_names, type_text
-from step_library.ctx_copies import changes, copied_ctx, one_change, plan, put_back
-from step_library.ctx_values import Ctx, described
-from step_library.records import append, now_text
-from step_library.snapshots import encoded, load, write
+from step_library.kit.files.snapshots import encoded, load, write
+from step_library.kit.records.records import append, now_text
+from step_library.kit.values.ctx_copies import changes, copied_ctx, one_change, plan, put_back
+from step_library.kit.values.ctx_values import Ctx, described
 
 
 @scriptlet(

@@ -10,7 +10,9 @@ from octo.context import Context
 from octo.errors import MissingKey, ShapeError, StepFailed, UsageError, nearest
 from octo.param import MissingParam
 from octo.scriptlet import Param, call, scriptlet
-from step_library.ctx_copies import (
+from step_library.kit.files.snapshots import encoded, load, newest, write
+from step_library.kit.records.records import append, now_text
+from step_library.kit.values.ctx_copies import (
     CHECKPOINT_META,
     CHECKPOINTS,
     changes,
@@ -20,9 +22,7 @@ from step_library.ctx_copies import (
     put_back,
     table,
 )
-from step_library.ctx_values import Ctx, described, plain
-from step_library.records import append, now_text
-from step_library.snapshots import encoded, load, newest, write
+from step_library.kit.values.ctx_values import Ctx, described, plain
 
 
 @scriptlet(

@@ -6,9 +6,9 @@ from typing import Any
 
 from octo.errors import ShapeError, nearest
 from octo.scriptlet import Param, scriptlet
-from step_library.ctx_copies import one_change, table
-from step_library.ctx_values import Ctx
-from step_library.records import append, now_text
+from step_library.kit.records.records import append, now_text
+from step_library.kit.values.ctx_copies import one_change, table
+from step_library.kit.values.ctx_values import Ctx
 
 TRUE, FALSE = {"true", "1", "on", "yes"}, {"false", "0", "off", "no"}
 LEVELS = {"trace": 5, "debug": 10, "info": 20, "warning": 30, "warn": 30, "error": 40, "critical": 50}

@@ -7,10 +7,10 @@ from typing import Any
 
 from octo.errors import ShapeError, UsageError
 from octo.scriptlet import Param, call, scriptlet
-from step_library.ctx_copies import changes, copied_ctx, one_change, plan, put_back
-from step_library.ctx_values import Ctx
-from step_library.records import append, now_text
-from step_library.snapshots import automatic, encoded, load, write, write_new
+from step_library.kit.files.snapshots import automatic, encoded, load, write, write_new
+from step_library.kit.records.records import append, now_text
+from step_library.kit.values.ctx_copies import changes, copied_ctx, one_change, plan, put_back
+from step_library.kit.values.ctx_values import Ctx
 
 FOLDER = "Data"
 

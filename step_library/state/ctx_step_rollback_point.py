@@ -9,10 +9,10 @@ from typing import Any
 
 from octo.errors import MissingKey, ShapeError, UsageError, nearest
 from octo.scriptlet import Param, scriptlet
-from step_library.ctx_copies import POINTS, changes, copied_ctx, one_change, plan, put_back, table
-from step_library.ctx_values import Ctx, described, plain
-from step_library.records import append, now_text
-from step_library.snapshots import encoded, load, write, write_new
+from step_library.kit.files.snapshots import encoded, load, write, write_new
+from step_library.kit.records.records import append, now_text
+from step_library.kit.values.ctx_copies import POINTS, changes, copied_ctx, one_change, plan, put_back, table
+from step_library.kit.values.ctx_values import Ctx, described, plain
 
 Entries = list[dict[str, Any]]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from step_library import charts
-from step_library.reporting import Report, Section, Table
+from step_library.kit.reports import charts
+from step_library.kit.reports.reporting import Report, Section, Table
 
 METHODS = {"periodogram": "Periodogram", "autocorrelation": "Autocorrelation"}
 

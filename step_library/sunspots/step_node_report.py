@@ -6,7 +6,7 @@ from datetime import datetime
 from pathlib import Path
 
 from octo import StepNode
-from step_library.reporting import write_report
+from step_library.kit.reports.reporting import write_report
 from step_library.sunspots import findings
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from step_library.charts import Band, Limit, Mark, Panel, Series, draw, ticks
-from step_library.reporting import Report, Section, Table, as_html, as_markdown, write_report, write_rows
+from step_library.kit.reports.charts import Band, Limit, Mark, Panel, Series, draw, ticks
+from step_library.kit.reports.reporting import Report, Section, Table, as_html, as_markdown, write_report, write_rows
 
 SVG = "{http://www.w3.org/2000/svg}"
 

@@ -19,8 +19,8 @@ import pytest
 
 from octo.context import Context
 from octo.errors import LockTimeout, OctoError, UsageError
-from step_library import path_locks
 from step_library.files.ctx_file_lock import FileLockAcquisitionError, file_lock, filelock_step
+from step_library.kit.files import path_locks
 from tests.recipe.runs import Project
 
 CHECKOUT = Path(__file__).resolve().parents[2]

@@ -15,7 +15,7 @@ import pytest
 
 from octo.context import Context
 from octo.errors import InvalidValue, OctoError, ShapeError, UsageError
-from step_library import records
+from step_library.kit.records import records
 from step_library.observe import ctx_logger
 from tests.recipe.runs import Project
 

@@ -12,7 +12,7 @@ import pytest
 
 from octo.context import Context
 from octo.errors import OctoError, ShapeError, StoreError, UsageError
-from step_library.snapshots import automatic
+from step_library.kit.files.snapshots import automatic
 from step_library.state import ctx_snapshot
 
 ROWS = {"a": 1, "rows": [[1, "ü"], [2.5, None]], "_checkpoints": {"x": {"a": 0}}}

@@ -12,7 +12,7 @@ import pytest
 
 from octo.context import Context
 from octo.errors import OctoError, ShapeError, UsageError
-from step_library import records
+from step_library.kit.records import records
 from step_library.observe.ctx_step_timer import export, run, step_timer, step_timer_decorator, summary
 from tests.recipe.runs import Project
 

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 
 from octo.context import Context
 from octo.errors import MissingKey, OctoError, ShapeError, UsageError
-from step_library.csv_text import Style, pieces, table_of
 from step_library.files import ctx_to_csv
+from step_library.kit.formats.csv_text import Style, pieces, table_of
 from tests.recipe.runs import Project
 from tests.steps.documented_files import examples
 

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from octo.context import Context
 from octo.errors import StoreError
-from step_library.ctx_copies import copied_ctx
-from step_library.snapshots import NoJson, encoded, load, write, write_new
+from step_library.kit.files.snapshots import NoJson, encoded, load, write, write_new
+from step_library.kit.values.ctx_copies import copied_ctx
 from step_library.state import ctx_checkpoint, ctx_step_rollback_point
 
 VALUES = st.recursive(st.none() | st.booleans() | st.integers(-9, 9) | st.text(max_size=3),

@@ -7,7 +7,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from step_library import reporting
+from step_library.kit.reports import reporting
 
 SHOWN = 15
 BLUE, INK, QUIET = "#0072B2", "#1f2933", "#52606d"

@@ -7,7 +7,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from step_library import charts, reporting
+from step_library.kit.reports import charts, reporting
 
 HERE = Path(__file__).parent
 

@@ -14,8 +14,7 @@ from octo.context import Context
 from octo.errors import MissingKey, ShapeError, nearest
 from octo.store import ParameterStore, current_instance, running_step, spell
 from octo.store.files import free_name, time_name
-
-from .ctx_values import Ctx
+from step_library.kit.values.ctx_values import Ctx
 
 MASK = "****"
 SECRETS = ("password", "passwd", "passphrase", "secret", "token", "api_key", "apikey", "access_key", "private_key",

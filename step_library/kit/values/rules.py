@@ -9,9 +9,8 @@ from typing import Any
 from octo.errors import NameNotFound, ShapeError, nearest
 from octo.param import ParamError
 from octo.scriptlet import resolve
-
-from .ctx_values import described
-from .kinds import kinds
+from step_library.kit.values.ctx_values import described
+from step_library.kit.values.kinds import kinds
 
 MOST = 100
 """So many problems are told; of more only how many."""

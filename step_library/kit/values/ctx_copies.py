@@ -15,9 +15,8 @@ from octo.context import Context
 from octo.ctx_merge import merged
 from octo.errors import MissingKey, ShapeError, nearest
 from octo.store import checked, diff
-
-from .ctx_values import Ctx, described
-from .snapshots import in_json
+from step_library.kit.files.snapshots import in_json
+from step_library.kit.values.ctx_values import Ctx, described
 
 CHECKPOINTS, CHECKPOINT_META, POINTS = "_checkpoints", "_checkpoint_meta", "_rollback_points"
 LOGS = ("restore_history", "rollback_history")

@@ -14,8 +14,7 @@ from operator import itemgetter
 from typing import Any
 
 from octo.errors import ShapeError, UsageError
-
-from .ctx_values import described
+from step_library.kit.values.ctx_values import described
 
 CHUNK = 1_000
 """Rows that are written at a time: many more at once are slower, as the garbage collector goes through them."""
@@ -149,7 +148,7 @@ def _cell(cell: Any, where: str, number: int) -> Any:
 
 def read_rows(stream: Any, name: str, style: Style) -> list[list[str]]:
     """The rows of a CSV file, every cell text; a mark at its beginning that Excel puts there is left out."""
-    from .file_io import BadFile
+    from step_library.kit.files.file_io import BadFile
 
     encoding = "utf-8-sig" if style.encoding.lower().replace("_", "-") in ("utf-8", "utf8") else style.encoding
     limit = csv.field_size_limit()

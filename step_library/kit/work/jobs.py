@@ -9,8 +9,7 @@ from octo.context import Context
 from octo.errors import ShapeError, UsageError
 from octo.executors.jobs import LIVE, Job, default_pool
 from octo.scriptlet import call
-
-from .ctx_values import Ctx, described
+from step_library.kit.values.ctx_values import Ctx, described
 
 KEY = "jobs"
 

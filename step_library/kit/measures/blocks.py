@@ -13,8 +13,7 @@ from typing import Any, TypeVar
 
 from octo.errors import UsageError
 from octo.scriptlet import Param, call
-
-from .ctx_values import Ctx, described
+from step_library.kit.values.ctx_values import Ctx, described
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 

@@ -17,8 +17,7 @@ from typing import Any
 from octo.errors import InvalidValue, OctoError, ShapeError, StoreError, UsageError
 from octo.store import checked, dumps
 from octo.store.files import write_whole
-
-from .ctx_values import described
+from step_library.kit.values.ctx_values import described
 
 
 class NoSnapshot(OctoError, FileNotFoundError):

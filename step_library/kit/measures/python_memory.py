@@ -10,7 +10,7 @@ import threading
 import tracemalloc
 from typing import Any
 
-from .measuring import Frame
+from step_library.kit.measures.measuring import Frame
 
 _lock = threading.Lock()
 _running: list[PythonMemory] = []

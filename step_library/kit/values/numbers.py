@@ -8,8 +8,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from octo.errors import MissingKey, NotAvailable, ShapeError, nearest
-
-from .ctx_values import described
+from step_library.kit.values.ctx_values import described
 
 if TYPE_CHECKING:
     import numpy

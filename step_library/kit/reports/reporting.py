@@ -39,7 +39,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Report:
-    """What a run found. `kind` colours `verdict`; `chart` is SVG text from `step_library.charts`."""
+    """What a run found. `kind` colours `verdict`; `chart` is SVG text from `step_library.kit.reports.charts`."""
 
     title: str
     verdict: str

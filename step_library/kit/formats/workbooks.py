@@ -12,12 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from octo.errors import InvalidValue, ShapeError, UsageError
-
-from . import csv_text
-from .ctx_values import described
-from .file_io import replacing
-from .workbook_charts import Chart, drawn
-from .workbook_rows import openpyxl_or_hint
+from step_library.kit.files.file_io import replacing
+from step_library.kit.formats import csv_text
+from step_library.kit.formats.workbook_charts import Chart, drawn
+from step_library.kit.formats.workbook_rows import openpyxl_or_hint
+from step_library.kit.values.ctx_values import described
 
 MOST_ROWS, MOST_COLUMNS, MOST_TEXT = 1_048_576, 16_384, 32_767
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff]")

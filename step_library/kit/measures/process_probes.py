@@ -8,8 +8,7 @@ import time
 from typing import Any
 
 from octo.executors.usage import memory
-
-from .measuring import Frame
+from step_library.kit.measures.measuring import Frame
 
 EVERY = 0.02
 """Seconds between two looks at the memory, for its peak."""
@@ -45,25 +44,42 @@ class Resources:
 
 
 class Peak:
-    """`mem_peak`: the most resident memory that a thread saw, which looks every few milliseconds."""
+    """`mem_peak`: the most resident memory that was seen, by a thread every few milliseconds and by blocks within."""
+
+    _living: set[Peak] = set()
+    _lock = threading.Lock()
 
     def __init__(self, *, children: bool = False) -> None:
         self._children = children
         self._over = threading.Event()
+        self._peak = 0
+
+    @classmethod
+    def seen(cls, size: int, children: bool) -> None:
+        """What a block within saw counts for those around it, so that none of them is below it."""
+        with cls._lock:
+            for peak in cls._living:
+                if peak._children or not children:
+                    peak._peak = max(peak._peak, size)
 
     def begin(self, frame: Frame) -> None:
-        self._peak = rss(self._children)
+        with self._lock:
+            self._living.add(self)
+        rss(self._children)
         self._thread = threading.Thread(target=self._look, name="octo-peak", daemon=True)
         self._thread.start()
 
     def _look(self) -> None:
         while not self._over.wait(EVERY):
-            self._peak = max(self._peak, rss(self._children))
+            rss(self._children)
 
     def end(self, seconds: float) -> dict[str, Any]:
         self._over.set()
         self._thread.join()
-        return {"mem_peak": max(self._peak, rss(self._children))}
+        rss(self._children)
+        with self._lock:
+            self._living.discard(self)
+        return {"mem_peak": self._peak}
 
 
 class Disk:
@@ -91,7 +107,9 @@ def _disk() -> int:
 
 def rss(children: bool = False) -> int:
     """Resident bytes of this process, and of all below it if asked for."""
-    return memory.now() + (sum(_of_children("memory_info", "rss")) if children else 0)
+    size = memory.now() + (sum(_of_children("memory_info", "rss")) if children else 0)
+    Peak.seen(size, children)
+    return size
 
 
 def cpu_seconds(children: bool = False) -> float:

@@ -7,8 +7,7 @@ from operator import itemgetter
 from typing import Any
 
 from octo.errors import MissingKey, OctoError, ShapeError, nearest
-
-from .ctx_values import described
+from step_library.kit.values.ctx_values import described
 
 ABSENT: Any = object()
 

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from octo.errors import MissingKey, ShapeError, UsageError, nearest
 from octo.param import Param, Table
-
-from .workbook_rows import openpyxl_or_hint
+from step_library.kit.formats.workbook_rows import openpyxl_or_hint
 
 if TYPE_CHECKING:
-    from .workbooks import Sheet
+    from step_library.kit.formats.workbooks import Sheet
 
 CHARTS = {"line": "LineChart", "bar": "BarChart", "area": "AreaChart", "scatter": "ScatterChart", "pie": "PieChart"}
 CHART = Table((

@@ -10,8 +10,7 @@ from operator import itemgetter
 from typing import Any
 
 from octo.errors import InvalidValue, MissingKey, ShapeError, UsageError, nearest
-
-from .ctx_values import described
+from step_library.kit.values.ctx_values import described
 
 TYPES = ("INTEGER", "REAL", "TEXT", "NUMERIC", "BLOB")
 _DIRECT = {str, int, float, bool, type(None)}

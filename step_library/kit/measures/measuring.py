@@ -15,9 +15,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from octo.executors.outcome import describe
-
-from . import records
-from .ctx_values import Ctx
+from step_library.kit.records import records
+from step_library.kit.values.ctx_values import Ctx
 
 log = logging.getLogger("octo.steps")
 

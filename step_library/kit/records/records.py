@@ -16,8 +16,7 @@ from octo.context import Context
 from octo.errors import InvalidValue, ShapeError, UsageError
 from octo.executors.outcome import describe
 from octo.store import MISSING, checked
-
-from .ctx_values import Ctx, described, plain
+from step_library.kit.values.ctx_values import Ctx, described, plain
 
 TIME = "%Y-%m-%d %H:%M:%S"
 LEVELS = {"TRACE": 5, "DEBUG": 10, "INFO": 20, "SUCCESS": 25, "WARN": 30, "WARNING": 30, "ERROR": 40, "CRITICAL": 50,

@@ -7,8 +7,7 @@ from datetime import date, datetime, time, timedelta
 from typing import Any
 
 from octo.errors import MissingKey, NotAvailable, nearest
-
-from .file_io import BadFile
+from step_library.kit.files.file_io import BadFile
 
 
 def openpyxl_or_hint(part: str = "openpyxl") -> Any:

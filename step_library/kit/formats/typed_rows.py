@@ -9,8 +9,7 @@ from typing import Any
 
 from octo.errors import MissingKey, ShapeError, UsageError, nearest
 from octo.value_types import READERS, WRONG
-
-from .ctx_values import described
+from step_library.kit.values.ctx_values import described
 
 TYPES = ("str", "int", "float", "number", "bool", "list", "dict", "null", "any")
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?")

@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from .file_io import compression_of, write_whole
-from .records import now_text
+from step_library.kit.files.file_io import compression_of, write_whole
+from step_library.kit.records.records import now_text
 
 
 def write_text(path: str | Path, text: str) -> str:

@@ -1,0 +1,1 @@
+"""Tables in files: CSV, Excel and SQLite, row by row."""

@@ -1,0 +1,1 @@
+"""Time, memory and load of a block of code."""

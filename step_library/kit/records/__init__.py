@@ -1,0 +1,1 @@
+"""What steps tell of themselves in ctx, and how people look at it."""

@@ -1,0 +1,1 @@
+"""Reports of the example libraries: text, tables and charts."""
