@@ -19,8 +19,9 @@ INSTALLED_TEST := .venv/installed-test-$(HERE)
 INSTALLED_BENCH := .venv/installed-bench-$(HERE)
 PACKAGE := setup.cfg setup.py pyproject.toml
 SLOW := slow or faults
+PROGRAMS := chromium chromium-driver redis-server screen jq
 
-.PHONY: help demo test quick lint coverage bench clean
+.PHONY: help demo test quick lint coverage bench clean programs
 
 help:
 	@echo "make demo      install into .venv and run a real step machine: an acceptance check of this computer"
@@ -41,8 +42,16 @@ demo: $(INSTALLED)
 	@echo "graph:   $$PWD/demo/machine_check/Assets/graph.png"
 	@echo "again, step by step: see instances/machine_check/README.md; the command is $(BIN)/octo"
 
-test: lint
+test: lint programs
 	$(BIN)/python -m pytest -n $(WORKERS)
+
+# What some tests start: a browser, a Redis server, GNU screen, jq. Where they cannot be had, those tests say so and skip.
+programs:
+	@test "$$(id -u)" != 0 || ! command -v apt-get >/dev/null || \
+	{ command -v chromium && command -v chromedriver && command -v redis-server && command -v screen && command -v jq; } \
+	>/dev/null || { echo "installing the programs that tests start: $(PROGRAMS)"; apt-get update -qq && \
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(PROGRAMS) >/dev/null; } || \
+	echo "these programs could not be installed: the tests that start them are skipped"
 
 quick: $(INSTALLED_TEST)
 	$(BIN)/python -m pytest -n $(WORKERS) -m "not ($(SLOW))"

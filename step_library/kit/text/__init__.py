@@ -1,0 +1,1 @@
+"""Text that is made from values of ctx."""

@@ -1,0 +1,80 @@
+"""Text with places for values, such as `{name}`, `{ctx[rows][0]}`, `{mean:.2f}`, `{name|nobody}`.
+
+What `str.format` does, without attributes: a template can read the values that it is given and nothing else.
+"""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from octo.errors import MissingKey, UsageError, nearest
+
+_PARSE = string.Formatter()
+
+
+def fill(text: str, names: Mapping[str, Any], what: str = "template") -> str:
+    """The text with its places filled; `{{` and `}}` stand for braces.
+
+    `{name}`, `{name[key][0]}`, `{name:.2f}`, `{name!r}`, `{name|used where there is none}`. MissingKey names the
+    place that has no value, UsageError what is no place; `what` is the parameter that the text stands in.
+    """
+    return "".join(_filled(text, names, what))
+
+
+def places(text: str, what: str = "template") -> list[str]:
+    """The names that a text asks for, each once, without keys and defaults."""
+    found = [_split(field, what)[0][0] for _, field, _, _ in _parsed(text, what) if field is not None]
+    return list(dict.fromkeys(found))
+
+
+def _filled(text: str, names: Mapping[str, Any], what: str) -> Iterator[str]:
+    for literal, field, spec, conversion in _parsed(text, what):
+        yield literal
+        if field is None:
+            continue
+        path, default = _split(field, what)
+        try:
+            value = _value(path, names)
+        except MissingKey as error:
+            if default is None:
+                raise MissingKey(f"{what}: {{{field}}}: {error.message}") from None
+            yield default
+            continue
+        try:
+            yield format(_PARSE.convert_field(value, conversion) if conversion else value, fill(spec or "", names))
+        except (ValueError, TypeError) as error:
+            raise UsageError(f"{what}: {{{field}:{spec}}}: {error}") from None
+
+
+def _parsed(text: str, what: str) -> list[tuple[str, str | None, str | None, str | None]]:
+    try:
+        return list(_PARSE.parse(text))
+    except ValueError as error:
+        raise UsageError(f"{what}: {error}; a brace that is to stay is written twice") from None
+
+
+def _split(field: str, what: str) -> tuple[list[str], str | None]:
+    """`a[b][0]|c` as (["a", "b", "0"], "c")."""
+    name, bar, default = field.partition("|")
+    first, *keys = name.strip().split("[")
+    if not first.strip() or any(not key.endswith("]") for key in keys) or "." in first:
+        raise UsageError(f"{what}: {{{field}}} is no place for a value: write {{name}} or {{name[key]}}")
+    return [first.strip(), *(key[:-1].strip("'\"") for key in keys)], default if bar else None
+
+
+def _value(path: list[str], names: Mapping[str, Any]) -> Any:
+    first, *keys = path
+    if first not in names:
+        raise MissingKey(f"there is no {first!r}{nearest(first, names)}")
+    value = names[first]
+    for key in keys:
+        if isinstance(value, Mapping) and key in value:
+            value = value[key]
+        elif isinstance(value, (list, tuple)) and key.lstrip("-").isdigit() and -len(value) <= int(key) < len(value):
+            value = value[int(key)]
+        else:
+            near = nearest(key, map(str, value)) if isinstance(value, Mapping) else ""
+            raise MissingKey(f"there is no {key!r} in {first!r}{near}")
+    return value
