@@ -7,15 +7,17 @@ import copy
 import importlib
 import math
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from octo.context import Context
-from octo.errors import OctoError
+from octo.errors import NameNotFound, OctoError
 from octo.executors.jobs import default_pool
-from tests.conformance.examples import ENTRIES, HERE, THEMES, left_out
+from octo.param import table_of
+from tests.conformance.examples import CALL_ONLY, ENTRIES, HERE, THEMES, left_out
 from tests.conformance.page import conformance_page
 
 CALLABLES: dict[str, dict[str, Any]] = {}
@@ -29,6 +31,14 @@ RUN = [
     for entry in ENTRIES
     for number, example in enumerate(entry["examples"])
     if not left_out(example)
+]
+
+
+CALLS = [
+    pytest.param(entry["id"], example["params"], id=f"{entry['id']}-{number}")
+    for entry in ENTRIES
+    for number, example in enumerate(entry["examples"])
+    if left_out(example) == CALL_ONLY
 ]
 
 
@@ -79,6 +89,14 @@ def test_example(step: str, example: dict[str, Any], kind: str, package: str, tm
         assert fits(result, example["returns"]), result
     after = ctx if kind == "dict" else {key: ctx.plain(key) for key in ctx}
     assert fits(after, example.get("ctx_after", {})), after
+
+
+@pytest.mark.parametrize(("step", "params"), CALLS)
+def test_a_call_that_is_shown_without_its_outcome_has_right_parameters(step: str, params: dict[str, Any]) -> None:
+    table = table_of(importlib.import_module(f"{PACKAGES[0]}.{step}").run)
+    assert table is not None
+    with suppress(NameNotFound):  # some name functions of the reader's own
+        table.fill(filled(copy.deepcopy(params), step))
 
 
 def test_both_paths_are_one_module() -> None:
