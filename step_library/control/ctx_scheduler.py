@@ -1,0 +1,169 @@
+"""Functions called again and again or at a time, behind the steps: every so often, at a clock time, by cron."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+from octo.context import Context
+from octo.engine.retry import Retry
+from octo.errors import MissingKey, NameNotFound, nearest
+from octo.executors.jobs import current_job, is_live
+from octo.executors.timing import Timing
+from octo.param import MissingParam, Param, ParamError, Table
+from octo.scriptlet import call, mistakes, resolve, scriptlet
+from step_library.kit.records import records
+from step_library.kit.values.ctx_values import Ctx
+from step_library.kit.work.jobs import cancel_job, job_entries, start_job
+
+JOB = Table((
+    Param("job_id", "str", help="name of the job in ctx['jobs']"),
+    Param("fn", "callable", help="the function: a library step's name or module:function"),
+    Param("args", "dict", {}, "its arguments, by name"),
+    Param("interval", "number | str | null", None, "seconds, or text such as 5m", ("every",)),
+    Param("at", "str | null", None, "local time such as 15:30, or a moment such as 2031-01-31 15:30"),
+    Param("cron", "str | null", None, "cron expression"),
+    Param("repeat", "str | null", None, "at once or daily", choices=("once", "daily")),
+    Param("run_now", "bool", False, "the first call at once"),
+    Param("attempts", "int", 1, "how often a call is tried"),
+    Param("delay", "number", 0, "seconds between tries"),
+    Param("backoff", "number", 1, "factor by which delay grows"),
+    Param("on_success", "callable | null", None, "function of job_id and result"),
+    Param("on_failure", "callable | null", None, "function of job_id and error"),
+    Param("log", "bool", False, "a line in ctx['log'] for each call"),
+))
+"""What stands in one entry of `jobs`."""
+AROUND = ("attempts", "delay", "backoff", "on_success", "on_failure", "log")
+"""What needs more than the call of the function itself."""
+
+
+@scriptlet(
+    params=[
+        Param("jobs", "list[dict] | null", None,
+              "one dict a job: job_id, fn, args, and one of interval (seconds, 5m, PT5M), at (15:30; repeat: daily) "
+              "and cron; also run_now, attempts, delay, backoff, on_success, on_failure, log"),
+        Param("replace", "bool", False, "whether a job takes the place of a live one of its id"),
+        Param("cancel", "list[str] | null", None, "ids of jobs to end, before others are started"),
+        Param("seconds", "number | null", None,
+              "stay for so long and then end the jobs, for a program of its own (octo exec); else return at once"),
+    ]
+)
+def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
+    """Start the jobs and go on; `ctx["jobs"][job_id]` tells of the last call and when the next is due.
+
+    `{status: queued (not called yet), running, done, error or cancelled, start, end, duration, runs, next_run, result
+    or error}`, epoch seconds. With `interval` the first call comes after that time, with `at` there is one (a time of
+    day that is past: tomorrow). A failed call does not end a job that repeats; what comes late is left out. A function
+    whose parameters are (ctx, params) gets `args` as its params. In a run, jobs that repeat end with it and those
+    given by name come back on a resume; one call is waited for as `jobs_timeout` says. Raises ParamError (a
+    ValueError) for what is wrong in an entry and for an id that is in use.
+    """
+    if params["jobs"] is None and params["cancel"] is None:
+        raise MissingParam("parameter 'jobs' is missing: a list with one dict a job, such as "
+                           "{job_id: ping, fn: my_module:ping, interval: 60}")
+    there = job_entries(ctx)
+    entries = [_checked(entry, place) for place, entry in enumerate(params["jobs"] or ())]
+    ids = [entry["job_id"] for entry in entries]
+    _check_ids(ids, params, there)
+    unknown = [id for id in params["cancel"] or () if id not in there]
+    if unknown:
+        raise MissingKey(f"ctx['jobs'] has no job {unknown[0]!r}{nearest(unknown[0], there)}")
+    cancelled = [id for id in params["cancel"] or () if cancel_job(ctx, id)]
+    for entry in entries:
+        if params["replace"]:
+            cancel_job(ctx, entry["job_id"])
+        function, args = _target(entry)
+        start_job(ctx, entry["job_id"], function, args, entry["schedule"])
+    if params["seconds"] is not None:
+        (ctx.stop if isinstance(ctx, Context) else threading.Event()).wait(params["seconds"])
+        for id in ids:
+            cancel_job(ctx, id)
+    return {"scheduled": ids} | ({} if params["cancel"] is None else {"cancelled": cancelled})
+
+
+def cancel(ctx: Ctx, job_id: str) -> bool:
+    """End a job; what its call still does counts for nothing. False where none of that id lives."""
+    return cancel_job(ctx, job_id)
+
+
+def _checked(given: Mapping[str, Any], place: int) -> dict[str, Any]:
+    """One entry, complete, functions as they were given, with its `schedule`; ParamError names the job."""
+    where = f"jobs[{place}]" + (f" ({given['job_id']})" if "job_id" in given else "")
+    try:
+        entry = JOB.fill(given)
+        wrong = mistakes(entry["fn"], params=entry["args"])
+        if wrong:
+            raise ParamError(wrong[0])
+        schedule = {"interval": entry["interval"], "at": entry["at"], "cron": entry["cron"], "repeat": entry["repeat"],
+                    "run_now": entry["run_now"]}
+        entry["schedule"] = {name: value for name, value in schedule.items() if value not in (None, False)}
+        Timing.of(entry["schedule"])
+    except (MissingParam, NameNotFound) as error:
+        raise type(error)(f"{where}: {error.message}") from None
+    except ValueError as error:
+        raise ParamError(f"{where}: {error}") from None
+    if entry["attempts"] < 1 or entry["delay"] < 0 or entry["backoff"] <= 0:
+        raise ParamError(f"{where}: attempts is 1 or more, delay 0 or more, backoff more than 0")
+    names = {name for name in ("fn", "on_success", "on_failure") if given.get(name) is not None}
+    return entry | {name: given[name] for name in names}  # by name, a job can come back when a run goes on
+
+
+def _check_ids(ids: list[str], params: Mapping[str, Any], there: Mapping[str, Any]) -> None:
+    twice = next((id for id in ids if ids.count(id) > 1), None)
+    if twice is not None:
+        raise ParamError(f"jobs: {twice!r} stands there twice; each job has an id of its own")
+    free = params["cancel"] or ()
+    for id in ids:
+        entry = there.get(id)
+        if not params["replace"] and id not in free and isinstance(entry, Mapping) and is_live(entry):
+            raise ParamError(f"jobs: a job {id} has not ended: give this one another id, or say replace: true")
+
+
+# --- a call with more than the function
+
+
+def _target(entry: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """The function to call and its arguments: the job's own, or `one_call` around it where more is asked for."""
+    defaults = {param.name: param.default for param in JOB.params}
+    if all(entry[name] == defaults[name] for name in AROUND):
+        return entry["fn"], entry["args"]
+    params = {name: entry[name] for name in ("job_id", "fn", "args", *AROUND)}
+    by_name = all(not callable(value) for value in params.values())
+    return f"{one_call.__module__}:{one_call.__name__}" if by_name and __name__ != "__main__" else one_call, params
+
+
+def one_call(ctx: Ctx, params: dict[str, Any]) -> Any:
+    """One call of a job with its tries, its line in the log, and the function that is told of it."""
+    retry = Retry(attempts=params["attempts"], delay=params["delay"], backoff=params["backoff"])
+    job = current_job()
+    made = 0
+    while True:
+        made += 1
+        try:
+            result = call(resolve(params["fn"]), ctx, params["args"])
+            break
+        except Exception as error:
+            is_last = not retry.allows(error, made) or (job is not None and job.stop.wait(retry.wait(made)))
+            if is_last:
+                _tell(ctx, params, "on_failure", f"failed: {error}", {"error": str(error)})
+                raise
+    _tell(ctx, params, "on_success", "done", {"result": result})
+    return result
+
+
+def _tell(ctx: Ctx, params: Mapping[str, Any], hook: str, said: str, what: dict[str, Any]) -> None:
+    """A line in the log, and the hook. What a hook raises changes nothing of how the call ended."""
+    if params["log"]:
+        records.log(ctx, f"job {params['job_id']} {said}", "INFO" if hook == "on_success" else "ERROR")
+    if params[hook] is not None:
+        try:
+            call(resolve(params[hook]), ctx, {"job_id": params["job_id"], **what})
+        except Exception as error:
+            records.error(ctx, f"{params['job_id']}: {hook}", error)
+
+
+if __name__ == "__main__":
+    from octo.cli.exec import step_main
+
+    step_main("ctx_scheduler")
