@@ -20,7 +20,7 @@ _TIME_OF_DAY = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2}))?")
 
 @dataclass(frozen=True)
 class Timing:
-    """`interval` (seconds), `at` or `cron`, one of them; `daily` repeats a time of day; `run_now` begins with a call."""
+    """One of `interval` (seconds), `at` and `cron`; `daily` repeats a time of day, `run_now` begins with a call."""
 
     interval: float | None = None
     at: str = ""
@@ -39,7 +39,8 @@ class Timing:
             raise InvalidValue(f"a schedule has no {unknown!r}{nearest(str(unknown), NAMES)}")
         given = [name for name in ("interval", "at", "cron") if setting.get(name) is not None]
         if len(given) != 1:
-            raise InvalidValue(f"a schedule has one of interval, at and cron, not {' and '.join(given) or 'none of them'}")
+            found = " and ".join(given) or "none of them"
+            raise InvalidValue(f"a schedule has one of interval, at and cron, not {found}")
         repeat = setting.get("repeat")
         if repeat is not None and (repeat not in ("once", "daily") or given != ["at"]):
             raise InvalidValue(f"repeat is once or daily, and goes with at; not {repeat!r} with {given[0]}")

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping
 from typing import Any
 
-from octo.context import Context
 from octo.engine.retry import Retry
 from octo.errors import MissingKey, NameNotFound, nearest
 from octo.executors.jobs import current_job, is_live
@@ -15,7 +13,7 @@ from octo.param import MissingParam, Param, ParamError, Table
 from octo.scriptlet import call, mistakes, resolve, scriptlet
 from step_library.kit.records import records
 from step_library.kit.values.ctx_values import Ctx
-from step_library.kit.work.jobs import cancel_job, job_entries, start_job
+from step_library.kit.work.jobs import cancel_job, job_entries, named, start_job
 
 JOB = Table((
     Param("job_id", "str", help="name of the job in ctx['jobs']"),
@@ -45,8 +43,6 @@ AROUND = ("attempts", "delay", "backoff", "on_success", "on_failure", "log")
               "and cron; also run_now, attempts, delay, backoff, on_success, on_failure, log"),
         Param("replace", "bool", False, "whether a job takes the place of a live one of its id"),
         Param("cancel", "list[str] | null", None, "ids of jobs to end, before others are started"),
-        Param("seconds", "number | null", None,
-              "stay for so long and then end the jobs, for a program of its own (octo exec); else return at once"),
     ]
 )
 def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
@@ -55,9 +51,9 @@ def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
     `{status: queued (not called yet), running, done, error or cancelled, start, end, duration, runs, next_run, result
     or error}`, epoch seconds. With `interval` the first call comes after that time, with `at` there is one (a time of
     day that is past: tomorrow). A failed call does not end a job that repeats; what comes late is left out. A function
-    whose parameters are (ctx, params) gets `args` as its params. In a run, jobs that repeat end with it and those
-    given by name come back on a resume; one call is waited for as `jobs_timeout` says. Raises ParamError (a
-    ValueError) for what is wrong in an entry and for an id that is in use.
+    whose parameters are (ctx, params) gets `args` as its params. In a run, jobs that repeat end with it, and those
+    found by name come back on a resume; a single call is waited for as `jobs_timeout` says. `octo exec` stays until
+    Ctrl-C. Raises ParamError (a ValueError) for what is wrong in an entry and for an id that is in use.
     """
     if params["jobs"] is None and params["cancel"] is None:
         raise MissingParam("parameter 'jobs' is missing: a list with one dict a job, such as "
@@ -74,11 +70,7 @@ def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
         if params["replace"]:
             cancel_job(ctx, entry["job_id"])
         function, args = _target(entry)
-        start_job(ctx, entry["job_id"], function, args, entry["schedule"])
-    if params["seconds"] is not None:
-        (ctx.stop if isinstance(ctx, Context) else threading.Event()).wait(params["seconds"])
-        for id in ids:
-            cancel_job(ctx, id)
+        start_job(ctx, entry["job_id"], function, args, schedule=entry["schedule"])
     return {"scheduled": ids} | ({} if params["cancel"] is None else {"cancelled": cancelled})
 
 
@@ -88,7 +80,7 @@ def cancel(ctx: Ctx, job_id: str) -> bool:
 
 
 def _checked(given: Mapping[str, Any], place: int) -> dict[str, Any]:
-    """One entry, complete, functions as they were given, with its `schedule`; ParamError names the job."""
+    """One entry, complete, functions by name where they have one, with its `schedule`; ParamError names the job."""
     where = f"jobs[{place}]" + (f" ({given['job_id']})" if "job_id" in given else "")
     try:
         entry = JOB.fill(given)
@@ -105,8 +97,10 @@ def _checked(given: Mapping[str, Any], place: int) -> dict[str, Any]:
         raise ParamError(f"{where}: {error}") from None
     if entry["attempts"] < 1 or entry["delay"] < 0 or entry["backoff"] <= 0:
         raise ParamError(f"{where}: attempts is 1 or more, delay 0 or more, backoff more than 0")
-    names = {name for name in ("fn", "on_success", "on_failure") if given.get(name) is not None}
-    return entry | {name: given[name] for name in names}  # by name, a job can come back when a run goes on
+    for name in ("fn", "on_success", "on_failure"):
+        if entry[name] is not None:
+            entry[name] = named(entry[name])  # by name, a job can come back when a run goes on
+    return entry
 
 
 def _check_ids(ids: list[str], params: Mapping[str, Any], there: Mapping[str, Any]) -> None:
@@ -130,7 +124,7 @@ def _target(entry: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
         return entry["fn"], entry["args"]
     params = {name: entry[name] for name in ("job_id", "fn", "args", *AROUND)}
     by_name = all(not callable(value) for value in params.values())
-    return f"{one_call.__module__}:{one_call.__name__}" if by_name and __name__ != "__main__" else one_call, params
+    return named(one_call) if by_name else one_call, params
 
 
 def one_call(ctx: Ctx, params: dict[str, Any]) -> Any:

@@ -147,11 +147,6 @@ def test_an_id_in_use_replace_and_cancel(ctx: Any) -> None:
         start(ctx, cancel=["kk"])
 
 
-def test_it_stays_for_so_long(ctx: Any) -> None:
-    assert start(ctx, {"job_id": "j", "fn": lambda: 1, "interval": 60, "run_now": True}, seconds=0.05)
-    assert ctx["jobs"]["j"]["status"] == "cancelled"
-
-
 def test_many_jobs_need_no_thread_each(ctx: Any) -> None:
     import threading
 

@@ -7,7 +7,7 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 from octo.context import Context
-from octo.errors import ShapeError, UsageError
+from octo.errors import NameNotFound, ShapeError, UsageError
 from octo.executors.jobs import LIVE, Job, default_pool, is_live
 from octo.executors.timing import Timing
 from octo.resolve import resolve
@@ -20,16 +20,17 @@ _started: WeakValueDictionary[tuple[int, str], Job] = WeakValueDictionary()
 """The newest job of each id outside a run, by ctx."""
 
 
-def start_job(ctx: Ctx, job_id: str, function: str | Callable[..., Any], args: Mapping[str, Any],
-              schedule: Mapping[str, Any] | None = None) -> Job:
+def start_job(ctx: Ctx, job_id: str, function: str | Callable[..., Any], args: Mapping[str, Any], *,
+              schedule: Mapping[str, Any] | None = None, lives: bool = False) -> Job:
     """Call the function in the background, its arguments by name; its state is kept in `ctx["jobs"][job_id]`.
 
-    With a `schedule` it is called when that says so, see `Timing.of`; in a run one that is given by name comes back
-    after a pause. An id that a live job has is refused with a UsageError.
+    With a `schedule` it is called when that says so, see `Timing.of`. One that `lives` goes on until its `stop` is
+    set: it ends with the run. Both come back when a run goes on, if the function is given by name, see `named`.
+    An id that a live job has is refused with a UsageError.
     """
     entry = job_entries(ctx).get(job_id)
     if isinstance(ctx, Context) and ctx.in_a_run:
-        return ctx.jobs.submit(function, params=dict(args), job_id=job_id, schedule=schedule)
+        return ctx.jobs.submit(function, params=dict(args), job_id=job_id, schedule=schedule, periodic=lives)
     if isinstance(entry, Mapping) and is_live(entry):
         state = entry["status"] if entry["status"] in LIVE else "scheduled"
         raise UsageError(f"a job {job_id} is {state} already: give this one another id, or cancel that one")
@@ -42,9 +43,21 @@ def start_job(ctx: Ctx, job_id: str, function: str | Callable[..., Any], args: M
 
     timing = None if schedule is None else Timing.of(schedule)
     target = resolve(function)
-    job = default_pool().submit(lambda: call(target, ctx, args), name=job_id, record=record, timing=timing)
+    job = default_pool().submit(lambda: call(target, ctx, args), name=job_id, record=record, timing=timing,
+                                periodic=lives)
     _started[id(ctx), job_id] = job
     return job
+
+
+def named(function: Callable[..., Any]) -> str | Callable[..., Any]:
+    """The name by which `resolve` finds the function, here and in the process that goes on; itself where none does."""
+    name = f"{getattr(function, '__module__', '')}:{getattr(function, '__qualname__', '')}"
+    if name.startswith("__main__:"):
+        return function
+    try:
+        return name if resolve(name) is function else function
+    except NameNotFound:
+        return function
 
 
 def job_entries(ctx: Ctx) -> Mapping[str, Any]:
