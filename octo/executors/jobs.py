@@ -173,6 +173,12 @@ class JobPool:
         with self._changed:
             return list(self._jobs.values())
 
+    def forget(self, id: str) -> None:
+        """Let go of a job that has ended, and of its result: for those who start many."""
+        with self._changed:
+            if id in self._jobs and self._jobs[id].status not in LIVE:
+                del self._jobs[id]
+
     def wait(self, timeout: float | None = None) -> bool:
         """Wait for all finite jobs; False where some have not ended in time. Periodic ones have no end."""
         give_up = None if timeout is None else time.monotonic() + timeout

@@ -36,10 +36,7 @@ def start_job(ctx: Ctx, job_id: str, function: str | Callable[..., Any], args: M
         raise UsageError(f"a job {job_id} is {state} already: give this one another id, or cancel that one")
 
     def record(id: str, entry: dict[str, Any]) -> None:
-        if isinstance(ctx, Context):
-            ctx.record(KEY, entry, id=job_id)
-        else:
-            ctx.setdefault(KEY, {})[job_id] = entry
+        write_entry(ctx, job_id, entry)
 
     timing = None if schedule is None else Timing.of(schedule)
     target = resolve(function)
@@ -66,6 +63,14 @@ def job_entries(ctx: Ctx) -> Mapping[str, Any]:
     if jobs is not None and not isinstance(jobs, Mapping):
         raise ShapeError(f"ctx['{KEY}'] is to be a dict of jobs, not {described(jobs)}")
     return jobs or {}
+
+
+def write_entry(ctx: Ctx, job_id: str, entry: dict[str, Any]) -> None:
+    """Put a job's whole entry into ctx["jobs"]; on a Context it outlives the failure of the step."""
+    if isinstance(ctx, Context):
+        ctx.record(KEY, entry, id=job_id)
+    else:
+        ctx.setdefault(KEY, {})[job_id] = entry
 
 
 def cancel_job(ctx: Ctx, job_id: str) -> bool:
