@@ -252,7 +252,7 @@ def test_other_things_in_ctx_jobs() -> None:
 
 
 def test_in_the_background_of_a_recipe_with_a_resume(tmp_path: Path) -> None:
-    """The documented recipe: `background: true`, steps behind it look at ctx["jobs"]. A resume asks for the same job."""
+    """The documented recipe: `background: true`, later steps look at ctx["jobs"]. A resume goes on with it."""
     project = Project(tmp_path / "p")
     project.bodies("""
         import time
