@@ -176,7 +176,7 @@ def _run(name: str, target: Any, params: dict[str, Any], ctx_file: str | None = 
     before = _read(ctx_file) if ctx_file else {}
     ctx = Context(before, who=name)
     result = call(target, ctx, params)
-    _wait_for_jobs(name, JOBS_TIMEOUT if jobs_timeout is None else jobs_timeout)
+    _wait_for_jobs(name, result, JOBS_TIMEOUT if jobs_timeout is None else jobs_timeout)
     after = {key: ctx.plain(key) for key in ctx}
     changed = {key: value for key, value in after.items() if key not in before or before[key] != value}
     gone = [key for key in before if key not in after]
@@ -196,14 +196,15 @@ def _run(name: str, target: Any, params: dict[str, Any], ctx_file: str | None = 
     return 0
 
 
-def _wait_for_jobs(name: str, timeout: float) -> None:
+def _wait_for_jobs(name: str, result: Any, timeout: float) -> None:
     """Stay for what the step has left behind: finite work so long, what repeats or has its time until Ctrl-C."""
     from octo.executors.jobs import LIVE, default_pool
 
     pool = default_pool()
     lasting = [job for job in pool.jobs() if job.status in LIVE and (job.periodic or job.timing)]
     if lasting:
-        click.echo(f"{', '.join(job.name or job.id for job in lasting)}: until Ctrl-C", err=True)
+        names = ", ".join(job.name or job.id for job in lasting)
+        click.echo(f"{json.dumps(result, ensure_ascii=False, default=str)}\n{names}: until Ctrl-C", err=True)
     try:
         while any(not job.wait(0.5) for job in lasting):  # Windows sees Ctrl-C only between waits
             pass

@@ -26,7 +26,7 @@ from step_library.kit.work.remote_jobs_given import ONE
         Param("cancel_on_timeout", "bool", False, "end a job at the server that was not done in time"),
         Param("headers", "dict[str]", {}, "HTTP headers, such as Authorization: Bearer ${NAME of the environment}"),
         Param("request_timeout", "number", 30, "seconds for one HTTP call"),
-        Param("attempts", "int", 1, "how often an HTTP call is tried where there is no answer, or 429 or 5xx"),
+        Param("attempts", "int", 3, "how often an HTTP call is tried where there is no answer, or 429 or 5xx"),
         Param("delay", "number", 1, "seconds before the second try"),
         Param("backoff", "number", 2, "factor by which the delay grows"),
         Param("done_states", "list[str]", ["done"], "words of the server for a job that ended well"),

@@ -37,7 +37,8 @@ def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
     """Start the server and go on: POST /jobs starts {"task": name, "args": {…}}, GET and DELETE /jobs/ID follow.
 
     It listens when the step has ended; `ctx[out]` has its URL. It is the job `job_server:<out>` in `ctx["jobs"]` and
-    ends with the run, or by `stop(ctx, out)`; `octo exec` keeps it until Ctrl-C. Only what stands in `tasks` is run,
+    ends with the run, or by `stop(ctx, out)`; with a resume it comes back, a moment after the run has gone on.
+    `octo exec` keeps it until Ctrl-C. Only what stands in `tasks` is run,
     each job on a ctx of its own. Raises UsageError for a port in use and for a token that is not set.
     """
     if params["workers"] < 1 or not 0 <= params["port"] <= 65535:
@@ -79,8 +80,7 @@ def serve(ctx: Ctx, params: dict[str, Any]) -> None:
     job, waiting = current_job(), _coming_up.get(params["mark"])
     stopped = threading.Event() if job is None else job.stop
     try:
-        server = JobServer(tasks_of(params["tasks"]), params["host"], params["port"], path=params["path"],
-                           token=os.environ.get(params["token_env"], ""), workers=params["workers"])
+        server = _listening(params, params["port"] if waiting is not None else _port_before(ctx, params))
     except BaseException as error:
         if waiting is not None:
             waiting.put(error)
@@ -93,6 +93,22 @@ def serve(ctx: Ctx, params: dict[str, Any]) -> None:
         stopped.wait()
     finally:
         server.close()
+
+
+def _listening(params: dict[str, Any], port: int) -> JobServer:
+    try:
+        return JobServer(tasks_of(params["tasks"]), params["host"], port, path=params["path"],
+                         token=os.environ.get(params["token_env"], ""), workers=params["workers"])
+    except UsageError:
+        if port == params["port"]:
+            raise
+        return _listening(params, params["port"])
+
+
+def _port_before(ctx: Ctx, params: dict[str, Any]) -> int:
+    """When a run goes on: the free port that was taken then, as steps and clients know that URL."""
+    before = ctx.get(params["out"])
+    return int(before["port"]) if params["port"] == 0 and before else int(params["port"])
 
 
 if __name__ == "__main__":

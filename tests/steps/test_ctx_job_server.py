@@ -178,6 +178,8 @@ def test_in_a_recipe_it_is_up_for_later_steps_and_after_a_resume(tmp_path: Path)
               payload: {task: double, args: {x: 21}}
               result_key: first
               poll_interval: 0.01
+              attempts: 10
+              delay: 0.1
           - {name: gate, module: BODY, function: gate}
           - {name: second, function: ctx_distributed_job, params: {<<: *ask, job_id: two, result_key: second}}
     """)
@@ -196,7 +198,8 @@ def test_as_a_program(tmp_path: Path, checkout: Path) -> None:
     env = {**os.environ, "PYTHONPATH": str(checkout)}
     with subprocess.Popen(command, cwd=tmp_path, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                           text=True) as program:
-        assert program.stderr is not None and "until Ctrl-C" in program.stderr.readline()
+        assert program.stderr is not None and f"http://127.0.0.1:{port}/jobs" in program.stderr.readline()
+        assert "until Ctrl-C" in program.stderr.readline()
         assert requests.get(f"http://127.0.0.1:{port}/jobs", timeout=LONG).json()["tasks"] == ["math:sqrt"]
         program.send_signal(signal.SIGINT)
         program.communicate(timeout=LONG)

@@ -162,7 +162,7 @@ def test_as_a_program_until_ctrl_c(tmp_path: Path, checkout: Path) -> None:
     with subprocess.Popen(command, cwd=tmp_path, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                           text=True) as program:
         assert program.stdout is not None and program.stderr is not None
-        assert "until Ctrl-C" in program.stderr.readline()
+        assert "my_live_data" in program.stderr.readline() and "until Ctrl-C" in program.stderr.readline()
         seen = [json.loads(program.stdout.readline()) for _ in range(3)]
         program.send_signal(signal.SIGINT)
         program.communicate(timeout=LONG)
