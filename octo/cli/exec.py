@@ -29,7 +29,7 @@ _EXAMPLES = (
 _OURS = (
     click.Option(["--ctx-file"], metavar="FILE", help="JSON object to begin with as ctx; - is standard input."),
     click.Option(["--ctx-out"], metavar="FILE", help="Write the whole ctx there afterwards; - is standard output."),
-    click.Option(["--jobs-timeout"], type=float, metavar="SECONDS",
+    click.Option(["--jobs-timeout"], type=click.FloatRange(0, min_open=True), metavar="SECONDS",
                  help=f"Wait so long for finite jobs that the step leaves behind [{JOBS_TIMEOUT:g}]."),
     click.Option(["--json", "as_json"], is_flag=True, help="Print result and changes as one JSON object."),
 )

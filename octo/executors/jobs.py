@@ -62,6 +62,7 @@ class Job:
         self.next_run: float | None = None
         """When a scheduled job is due, in epoch seconds."""
         self._last = QUEUED
+        self._is_last = False
         self._value: Any = None
         self._pool = pool
         self._work = work
@@ -78,6 +79,10 @@ class Job:
     def cancel(self) -> bool:
         """It counts as cancelled from now on; False where it has ended already."""
         return self._pool._cancel(self)
+
+    def finish(self) -> None:
+        """For the function of a periodic job, from within: this call is the last."""
+        self._is_last = True
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until it has ended."""
@@ -263,7 +268,7 @@ class JobPool:
             _current.reset(token)
         if job.timing is not None and self._comes_again(job, due, DONE, value, None):
             return
-        if job.interval is None:
+        if job.interval is None or job._is_last:
             self._end(job, DONE, value=value)
             return
         with self._changed:

@@ -103,6 +103,8 @@ def append_rows(ctx: Ctx, params: dict[str, Any]) -> int:
         if not stopped.is_set():  # else it is the end of its handle
             records.error(ctx, f"row_updater:{key}", error)
         raise
+    if job is not None and not stopped.is_set():
+        job.finish()  # it is not called again; one that is stopped with its run comes back
     return count
 
 

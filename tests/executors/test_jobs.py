@@ -221,3 +221,14 @@ def test_one_call_at_a_time_of_the_clock(pool: JobPool, monkeypatch: pytest.Monk
     assert not job.wait(0.05) and not job.periodic and job.status == "queued"
     ahead[0] = 3601.0  # the clock is set: what is due by it is not left to sleep
     assert job.result(LONG) == "here" and (job.status, job.runs, job.next_run) == ("done", 1, None)
+
+
+def test_a_periodic_job_that_is_done(pool: JobPool) -> None:
+    def work() -> int:
+        job = current_job()
+        assert job is not None
+        job.finish()
+        return 1
+
+    job = pool.submit(work, periodic=True, interval=0.01)
+    assert job.result(LONG) == 1 and job.status == "done"

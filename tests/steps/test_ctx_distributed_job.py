@@ -151,6 +151,10 @@ def test_too_late_and_then_on_with_the_same_job(ctx: Any) -> None:
         with pytest.raises(JobTimeout, match="job j: not done within 0.02 s"):
             send(ctx, server, timeout=0.02)
         assert ctx["jobs"]["j"]["error"] == "not done within 0.02 s" and ctx["jobs"]["j"]["server_id"] == 7
+        look = {"job_id": "j", "mode": "poll"}
+        assert ctx_distributed_job.run(ctx, look)["status"] == ctx["jobs"]["j"]["status"] == "running"
+        with pytest.raises(JobTimeout):
+            ctx_distributed_job.run(ctx, {"job_id": "j", "mode": "wait", "timeout": 0.02})
         server.answer = answers({"status": "done", "result": 1})
         send(ctx, server)
         assert ctx["jobs"]["j"]["result"] == 1 and ctx["jobs"]["j"]["error"] is None

@@ -68,11 +68,10 @@ def test_patterns(ctx: Any) -> None:
 
 
 def test_a_flag_in_ctx_ends_it(ctx: Any) -> None:
-    ctx_row_updater.run(ctx, {"key": "foo", "interval_sec": 0.01, "stop_key": "enough", "max_rows": 10**9})
+    ctx_row_updater.run(ctx, {"key": "foo", "interval_sec": 0.01, "stop_key": "enough"})
     until(lambda: len(ctx["foo"]) >= 1)
     ctx["enough"] = True
-    assert default_pool().wait(LONG)
-    assert ctx["jobs"]["row_updater:foo"]["status"] == "done"
+    until(lambda: ctx["jobs"]["row_updater:foo"]["status"] == "done")
     assert "ctx['enough'] is set" in ctx["log"][0]["msg"]
 
 

@@ -31,6 +31,8 @@ from step_library.kit.work.remote_jobs_given import given_jobs
 
 Entry = dict[str, Any]
 SENDING = ("submit", "submit_and_poll")
+UNDER_WAY = {"status": RUNNING, "end": None, "error": None}
+"""Of a job that the server has, also where it was lost sight of before."""
 
 
 class RemoteWork:
@@ -81,7 +83,7 @@ class RemoteWork:
         entry = new_entry(address(one["server_url"]), payload)
         under_way = self.server.is_under_way(there)
         if under_way and is_same(there, entry):
-            self.found[job_id] = {**there, "status": RUNNING, "end": None, "error": None}
+            self.found[job_id] = {**there, **UNDER_WAY}
             return
         if is_live_elsewhere(there) or (under_way and there["status"] in LIVE):
             raise UsageError(f"a job {job_id} is {there['status']} already: give this one another id, or cancel that")
@@ -94,7 +96,7 @@ class RemoteWork:
         if not isinstance(entry, Mapping) or entry.get("kind") != KIND:
             near = nearest(job_id, there)
             raise MissingKey(f"ctx['jobs'] has no job {job_id!r} that was sent to a server{near}")
-        return dict(entry)
+        return {**entry, **UNDER_WAY} if self.server.is_under_way(entry) else dict(entry)
 
     # -- on the way --------------------------------------------------------------------------------
 
@@ -117,8 +119,7 @@ class RemoteWork:
 
     def _wait(self) -> None:
         give_up = None if self.params["timeout"] is None else time.monotonic() + self.params["timeout"]
-        ahead = {id: entry for id, entry in self.found.items()
-                 if entry["status"] != ERROR and self.server.is_under_way(entry)}
+        ahead = {id: entry for id, entry in self.found.items() if self.server.is_under_way(entry)}
         while True:
             for job_id, entry in list(ahead.items()):
                 if not self._try(job_id, entry, self.server.look) or entry["status"] not in LIVE:
