@@ -13,7 +13,7 @@ import logging
 import secrets
 import threading
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from octo.access import Access
 from octo.context import Context
 from octo.engine.work import Call
 from octo.errors import UsageError
-from octo.executors.jobs import ERROR, LIVE, Job, JobPool, current_job
+from octo.executors.jobs import ERROR, LIVE, Job, JobPool, Limit, current_job
 from octo.resolve import resolve
 from octo.scriptlet import call as call_body
 from octo.store import MISSING, Author, Transaction, checked, writing_as
@@ -61,6 +61,9 @@ class RunJobs:
         periodic: bool = False,
         interval: float | None = None,
         name: str = "",
+        limit: Limit | None = None,
+        after: Sequence[Job] = (),
+        beyond: bool = False,
     ) -> Job:
         if args and params is not None:
             raise UsageError("a job takes arguments by place or params, not both")
@@ -87,7 +90,8 @@ class RunJobs:
         def work() -> Any:
             return self._call(id, who, target, params, list(args) or None)
 
-        return self._pool.submit(work, job_id=id, periodic=periodic, interval=interval, name=name)
+        return self._pool.submit(work, job_id=id, periodic=periodic, interval=interval, name=name, limit=limit,
+                                 after=after, beyond=beyond)
 
     def get(self, id: str) -> Job | None:
         return self._pool.get(id)
@@ -203,13 +207,14 @@ class StepJobs:
 
     def submit(self, function: str | Callable[..., Any], *args: Any, params: Mapping[str, Any] | None = None,
                job_id: str | None = None, periodic: bool = False, interval: float | None = None,
-               name: str = "") -> Job:
+               name: str = "", limit: Limit | None = None, after: Sequence[Job] = (), beyond: bool = False) -> Job:
         """Call `function` in the background: with `args` as they are, else like a step's, with `ctx` and `params`.
 
-        A periodic one is called every `interval` seconds (1) as long as the run lives.
+        A periodic one is called every `interval` seconds (1) as long as the run lives. `limit`, `after` and `beyond`
+        say when it may begin, as in `JobPool.submit`.
         """
         return self._jobs.submit(self._author, function, args, params=params, job_id=job_id, periodic=periodic,
-                                 interval=interval, name=name)
+                                 interval=interval, name=name, limit=limit, after=after, beyond=beyond)
 
     def get(self, id: str) -> Job | None:
         """The newest job of that id."""
