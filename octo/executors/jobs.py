@@ -189,6 +189,12 @@ class JobPool:
         """The newest job of that id."""
         return self._jobs.get(id)
 
+    def forget(self, job: Job) -> None:
+        """Nobody will ask for it any more."""
+        with self._changed:
+            if self._jobs.get(job.id) is job:
+                del self._jobs[job.id]
+
     def jobs(self) -> list[Job]:
         """All jobs, oldest first."""
         with self._changed:
