@@ -2,36 +2,198 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from octo.context import Context
-from octo.errors import ShapeError, UsageError
-from octo.executors.jobs import LIVE, Job, default_pool
-from octo.scriptlet import call
+from octo.engine.retry import Retry
+from octo.errors import MissingKey, ShapeError, UsageError, nearest
+from octo.executors.jobs import LIVE, Job, Limit, current_job, default_pool
+from octo.executors.outcome import as_json, describe
+from step_library.kit.records import records
 from step_library.kit.values.ctx_values import Ctx, described
+from step_library.kit.values.json_values import json_rows
+from step_library.kit.work.calls import call_again, name_of, own_handle
 
 KEY = "jobs"
+LOOK = 0.1
+"""Seconds between two looks at jobs that are waited for."""
+OnEnd = Callable[[Ctx, dict[str, Any]], object]
+
+_live: dict[tuple[int, str], Job] = {}
+"""What runs outside of a run, by its ctx (which the job holds as long) and its id."""
 
 
-def start_job(ctx: Ctx, job_id: str, function: Callable[..., Any], args: Mapping[str, Any]) -> Job:
-    """Call the function in the background, its arguments by name; its state is kept in `ctx["jobs"][job_id]`.
-
-    An id that a live job has is refused with a UsageError.
-    """
+def jobs_of(ctx: Ctx) -> Mapping[str, Any]:
+    """`ctx["jobs"]`, empty where there are none; ShapeError where it is no dict."""
     jobs = ctx.get(KEY)
     if jobs is not None and not isinstance(jobs, Mapping):
         raise ShapeError(f"ctx['{KEY}'] is to be a dict of jobs, not {described(jobs)}")
+    return jobs or {}
+
+
+def start_job(
+    ctx: Ctx,
+    job_id: str,
+    function: Callable[..., Any],
+    args: Mapping[str, Any],
+    *,
+    key: str | None = None,
+    errors: str | None = None,
+    retry: Retry | None = None,
+    timeout: float | None = None,
+    limit: Limit | None = None,
+    after: Sequence[Job] = (),
+    on_end: OnEnd | None = None,
+) -> Job:
+    """Call the function in the background, its arguments by name; its state is kept in `ctx["jobs"][job_id]`.
+
+    An id that a live job has is refused with a UsageError. With `key` the result is put there and not into the job's
+    own entry. With `errors`, a step's name, a failure for good is added to `ctx["errors"]` as well. `retry` and
+    `timeout` are for each attempt. It begins when `limit` allows it and the jobs `after` which it comes are done.
+    `on_end(ctx, {job_id, status, result or error})` is called in its thread when it was done or failed; what that
+    raises is added to `ctx["errors"]`.
+    """
+    check_free(ctx, job_id)
+
+    def work(ctx: Ctx) -> Any:
+        said: dict[str, Any] = {"job_id": job_id}
+        try:
+            result, _ = call_again(ctx, function, args, retry or Retry(), timeout=timeout)
+            said |= {"status": "done", "result": json_value(result)}
+            if key is not None and not _is_stopped():
+                ctx[key] = said["result"]
+        except Exception as error:
+            said |= {"status": "error", "error": describe(error)["message"] or type(error).__name__}
+            if errors is not None and not _is_stopped():
+                records.error(ctx, errors, error)
+            _tell(ctx, on_end, said)
+            raise
+        _tell(ctx, on_end, said)
+        return said["result"] if key is None else None
+
+    more: dict[str, Any] = {"name": name_of(function), "limit": limit, "after": after}
     if isinstance(ctx, Context) and ctx.in_a_run:
-        return ctx.jobs.submit(function, params=dict(args), job_id=job_id)
-    there = (jobs or {}).get(job_id)
+        return ctx.jobs.submit(work, params={}, job_id=job_id, **more)
+    return _start_outside(ctx, job_id, work, more)
+
+
+def json_value(result: Any) -> Any:
+    """What a function returned, as ctx can hold it; TypeError where it is no JSON."""
+    value, other = as_json(json_rows([result])[0])
+    if other is not None:
+        raise TypeError(f"the result is no JSON value but {other['type']}")
+    return value
+
+
+def check_free(ctx: Ctx, job_id: str) -> None:
+    """UsageError where a live job has this id."""
+    there = jobs_of(ctx).get(job_id)
     if isinstance(there, Mapping) and there.get("status") in LIVE:
         raise UsageError(f"a job {job_id} is {there['status']} already: give this one another id, or cancel that one")
 
+
+def _is_stopped() -> bool:
+    job = current_job()
+    return job is not None and job.stop.is_set()
+
+
+def _tell(ctx: Ctx, hook: OnEnd | None, said: dict[str, Any]) -> None:
+    if hook is None or _is_stopped():
+        return
+    try:
+        hook(ctx, said)
+    except Exception as error:
+        records.error(ctx, said["job_id"], error)
+
+
+# --- outside of a run
+
+
+def _start_outside(ctx: Ctx, job_id: str, work: Callable[[Ctx], Any], more: dict[str, Any]) -> Job:
+    place = _place(ctx, job_id)
+    closers: list[Callable[[], None]] = []
+
+    def called() -> Any:
+        job = current_job()
+        assert job is not None
+        handle, close = own_handle(ctx, job.stop)
+        closers.append(close)
+        if job.stop.is_set():
+            close()
+        return work(handle)
+
     def record(id: str, entry: dict[str, Any]) -> None:
+        if entry["status"] not in LIVE:
+            _live.pop(place, None)
+            for close in closers:  # what a cancelled one still does counts for nothing
+                close()
         if isinstance(ctx, Context):
             ctx.record(KEY, entry, id=job_id)
         else:
             ctx.setdefault(KEY, {})[job_id] = entry
 
-    return default_pool().submit(lambda: call(function, ctx, args), name=job_id, record=record)
+    job = default_pool().submit(called, record=record, **more)
+    _live[place] = job
+    if job.status not in LIVE:
+        _live.pop(place, None)
+    return job
+
+
+def _place(ctx: Ctx, job_id: str) -> tuple[int, str]:
+    return id(ctx._access.file if isinstance(ctx, Context) else ctx), job_id
+
+
+# --- for later steps
+
+
+def job_of(ctx: Ctx, job_id: str) -> Job | None:
+    """The job itself, while it lives in this process."""
+    if isinstance(ctx, Context) and ctx.in_a_run:
+        found: Job | None = ctx.jobs.get(job_id)
+        return found
+    return _live.get(_place(ctx, job_id))
+
+
+def cancel_job(ctx: Ctx, job_id: str) -> bool:
+    """Ask it to stop: it counts as cancelled from now on. False where it has ended already.
+
+    MissingKey where there is none of that id, UsageError where another process runs it.
+    """
+    jobs = jobs_of(ctx)
+    if job_id not in jobs:
+        raise MissingKey(f"there is no job {job_id!r} in ctx['{KEY}']{nearest(job_id, jobs)}")
+    if status_of(ctx, job_id) not in LIVE:
+        return False
+    job = job_of(ctx, job_id)
+    if job is None:
+        if status_of(ctx, job_id) not in LIVE:  # it has ended meanwhile
+            return False
+        raise UsageError(f"job {job_id} runs in another process, or that process is gone: it can be cancelled only "
+                         "where it was started")
+    if isinstance(ctx, Context) and ctx.in_a_run:
+        return bool(ctx.jobs.cancel(job_id))
+    return job.cancel()
+
+
+def status_of(ctx: Ctx, job_id: str) -> str | None:
+    """What `ctx["jobs"]` says of it."""
+    entry = jobs_of(ctx).get(job_id)
+    return entry.get("status") if isinstance(entry, Mapping) else None
+
+
+def wait_for_jobs(ctx: Ctx, ids: Sequence[str], timeout: float) -> list[str]:
+    """Wait until they have ended, or the run is asked to stop; those that have not in time."""
+    stop = ctx.stop if isinstance(ctx, Context) else None
+    give_up = time.monotonic() + timeout
+    while True:
+        left = [job_id for job_id in ids if status_of(ctx, job_id) in LIVE]
+        seconds = min(LOOK, give_up - time.monotonic())
+        if not left or seconds <= 0 or (stop is not None and stop.is_set()):
+            return left
+        job = job_of(ctx, left[0])
+        if job is not None:
+            job.wait(seconds)
+        else:
+            time.sleep(seconds)
