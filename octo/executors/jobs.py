@@ -231,10 +231,13 @@ class JobPool:
                 return
             job._limit._used += 1
         if job._is_beyond:
-            threading.Thread(target=self._serve_one, args=(job,), name="octo-job", daemon=True).start()
-        else:
-            self._ready.append(job)
-            self._see_to_threads()
+            try:
+                threading.Thread(target=self._serve_one, args=(job,), name="octo-job", daemon=True).start()
+                return
+            except RuntimeError:  # the system has no more threads: it waits for one of the pool's
+                pass
+        self._ready.append(job)
+        self._see_to_threads()
 
     def _release(self, job: Job) -> None:
         """Its function has returned (or was never called): the next one of its limit may begin."""

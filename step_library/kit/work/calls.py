@@ -75,7 +75,7 @@ def call_within(ctx: Ctx | None, function: Callable[..., Any], args: Mapping[str
     """
     if seconds is None:
         return call(function, ctx, args)
-    outer = stop_of(ctx)
+    outer, mine = stop_of(ctx), current_job()
     returned: list[Any] = []
     begin = threading.Event()
 
@@ -83,7 +83,11 @@ def call_within(ctx: Ctx | None, function: Callable[..., Any], args: Mapping[str
         begin.wait()
         returned.append(call(function, handle, args))
 
-    job = default_pool().submit(work, name=name_of(function), beyond=True)
+    def record(id: str, entry: dict[str, Any]) -> None:
+        if mine is not None and "progress" in entry:
+            mine.report(entry["progress"])
+
+    job = default_pool().submit(work, name=name_of(function), beyond=True, record=record)
     handle, close = own_handle(ctx, job.stop)
     begin.set()
     give_up = time.monotonic() + seconds

@@ -9,7 +9,7 @@ from typing import Any
 from octo.context import Context
 from octo.engine.retry import Retry
 from octo.errors import MissingKey, ShapeError, UsageError, nearest
-from octo.executors.jobs import LIVE, Job, Limit, current_job, default_pool
+from octo.executors.jobs import DONE, LIVE, Job, Limit, current_job, default_pool
 from octo.executors.outcome import as_json, describe
 from step_library.kit.records import records
 from step_library.kit.values.ctx_values import Ctx, described
@@ -23,6 +23,10 @@ OnEnd = Callable[[Ctx, dict[str, Any]], object]
 
 _live: dict[tuple[int, str], Job] = {}
 """What runs outside of a run, by its ctx (which the job holds as long) and its id."""
+
+
+class JobInUse(UsageError, ValueError):
+    """A job is to have the id of one that lives."""
 
 
 def jobs_of(ctx: Ctx) -> Mapping[str, Any]:
@@ -45,13 +49,15 @@ def start_job(
     timeout: float | None = None,
     limit: Limit | None = None,
     after: Sequence[Job] = (),
+    beyond: bool = False,
     on_end: OnEnd | None = None,
 ) -> Job:
     """Call the function in the background, its arguments by name; its state is kept in `ctx["jobs"][job_id]`.
 
-    An id that a live job has is refused with a UsageError. With `key` the result is put there and not into the job's
+    An id that a live job has is refused with JobInUse. With `key` the result is put there and not into the job's
     own entry. With `errors`, a step's name, a failure for good is added to `ctx["errors"]` as well. `retry` and
-    `timeout` are for each attempt. It begins when `limit` allows it and the jobs `after` which it comes are done.
+    `timeout` are for each attempt. It begins when `limit` allows it and the jobs `after` which it comes are done; one
+    `beyond` the pool's size does not wait for a thread.
     `on_end(ctx, {job_id, status, result or error})` is called in its thread when it was done or failed; what that
     raises is added to `ctx["errors"]`.
     """
@@ -73,25 +79,36 @@ def start_job(
         _tell(ctx, on_end, said)
         return said["result"] if key is None else None
 
-    more: dict[str, Any] = {"name": name_of(function), "limit": limit, "after": after}
+    more: dict[str, Any] = {"name": name_of(function), "limit": limit, "after": after,
+                            "beyond": beyond}
     if isinstance(ctx, Context) and ctx.in_a_run:
         return ctx.jobs.submit(work, params={}, job_id=job_id, **more)
     return _start_outside(ctx, job_id, work, more)
 
 
 def json_value(result: Any) -> Any:
-    """What a function returned, as ctx can hold it; TypeError where it is no JSON."""
-    value, other = as_json(json_rows([result])[0])
+    """What a function returned, as ctx can hold it: NaN as null, numpy's numbers as Python's. TypeError else."""
+    value, other = as_json(result)
+    if other is not None:
+        value, other = as_json(_plain(result))
     if other is not None:
         raise TypeError(f"the result is no JSON value but {other['type']}")
     return value
 
 
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _plain(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(each) for each in json_rows(list(value))]
+    return json_rows([value])[0]
+
+
 def check_free(ctx: Ctx, job_id: str) -> None:
-    """UsageError where a live job has this id."""
+    """JobInUse where a live job has this id."""
     there = jobs_of(ctx).get(job_id)
     if isinstance(there, Mapping) and there.get("status") in LIVE:
-        raise UsageError(f"a job {job_id} is {there['status']} already: give this one another id, or cancel that one")
+        raise JobInUse(f"a job {job_id} is {there['status']} already: give this one another id, or cancel that one")
 
 
 def _is_stopped() -> bool:
@@ -154,6 +171,20 @@ def job_of(ctx: Ctx, job_id: str) -> Job | None:
         found: Job | None = ctx.jobs.get(job_id)
         return found
     return _live.get(_place(ctx, job_id))
+
+
+def jobs_before(ctx: Ctx, ids: Sequence[str]) -> list[Job]:
+    """Those of these jobs that have not ended; MissingKey where there is no such job, UsageError where it failed."""
+    found = []
+    for job_id in ids:
+        job, status = job_of(ctx, job_id), status_of(ctx, job_id)
+        if status is None:
+            raise MissingKey(f"after: there is no job {job_id!r} in ctx['{KEY}']{nearest(job_id, jobs_of(ctx))}")
+        if status in LIVE and job is not None:
+            found.append(job)
+        elif status != DONE:
+            raise UsageError(f"after: job {job_id} is {status}" + (" in another process" if status in LIVE else ""))
+    return found
 
 
 def cancel_job(ctx: Ctx, job_id: str) -> bool:

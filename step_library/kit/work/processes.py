@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 import os
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from octo.errors import NameNotFound, StepFailed
-from octo.executors.jobs import Job
+from octo.executors.jobs import Job, current_job
 from octo.executors.workers import Workers, cpus
 from octo.param import ParamError
 from octo.resolve import resolve, run_path
@@ -18,6 +19,7 @@ from octo.run_path import active_directories
 from octo.scriptlet import call
 from octo.store import Author, checked, running_step
 from step_library.kit.values.ctx_values import Ctx
+from step_library.kit.work.calls import name_of
 from step_library.kit.work.jobs import json_value
 from step_library.kit.work.parallel import run_tasks
 from step_library.kit.work.tasks import Task
@@ -55,16 +57,38 @@ def name_for_worker(function: Callable[..., Any], given: str) -> str:
                      "of a module that can be imported")
 
 
+def in_a_process(function: Callable[..., Any]) -> Callable[[dict[str, Any]], Any]:
+    """A function of params that calls this one in a worker process, started for it and ended with it."""
+    target = name_for_worker(function, "")
+
+    def there(params: dict[str, Any]) -> Any:
+        job = current_job()
+        with _workers(1, target) as (workers, author):
+            done = workers.run(SHIM, args=[target, dict(params)], author=author, stop=job.stop if job else None,
+                               stop_timeout=PATIENCE, on_line=lambda line: log.info("%s: %s", target, line))
+            return done.value
+
+    there.__name__ = name_of(function)
+    return there
+
+
+@contextmanager
+def _workers(size: int, source: str) -> Iterator[tuple[Workers, Author]]:
+    """Workers that find what can be found here, and in whose name they work."""
+    path = [*active_directories(), *run_path(None, Path.cwd())]
+    author = running_step() or Author(source)
+    with (tempfile.TemporaryDirectory(prefix="octo-") as place,
+          Workers(author.instance or Path(place), path, os.getcwd(), size=size) as workers):
+        yield workers, author
+
+
 def run_in_processes(ctx: Ctx, params: Mapping[str, Any], tasks: list[Task], *, source: str) -> None:
     """Run the tasks in worker processes, started afresh, and end these."""
     for task in tasks:
         task.target = name_for_worker(task.function, task.target)
         checked(dict(task.args), (task.key, "args"))
     size = max(1, min(params["max_workers"] or cpus(), len(tasks)))
-    path = [*active_directories(), *run_path(None, Path.cwd())]
-    author = running_step() or Author(source)
-    with (tempfile.TemporaryDirectory(prefix="octo-") as place,
-          Workers(author.instance or Path(place), path, os.getcwd(), size=size) as workers):
+    with _workers(size, source) as (workers, author):
 
         def work(task: Task, job: Job) -> Any:
             done = workers.run(SHIM, args=[task.target, dict(task.args)], author=author, stop=job.stop,
