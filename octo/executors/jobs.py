@@ -121,7 +121,7 @@ def _nothing() -> None:
 
 def _refusal(other: Job) -> Callable[[], Any]:
     def refuse() -> None:
-        raise UsageError(f"it was to come after job {other.id}, which ended as {other.status}")
+        raise UsageError(f"it was to come after job {other.name or other.id}, which ended as {other.status}")
 
     return refuse
 

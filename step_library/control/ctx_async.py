@@ -9,7 +9,8 @@ from octo.scriptlet import Param, call, scriptlet
 from step_library.kit.records import records
 from step_library.kit.values.ctx_values import Ctx
 from step_library.kit.work.calls import check_args
-from step_library.kit.work.jobs import jobs_before, start_job
+from step_library.kit.work.job_control import jobs_before
+from step_library.kit.work.jobs import start_job
 
 
 @scriptlet(

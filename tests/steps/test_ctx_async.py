@@ -14,7 +14,8 @@ from octo.errors import MissingKey, OctoError, ShapeError, UsageError
 from octo.executors.jobs import current_job, default_pool
 from step_library.control import ctx_async
 from step_library.control.ctx_async import run
-from step_library.kit.work.jobs import JobInUse, cancel_job
+from step_library.kit.work.job_control import cancel_job
+from step_library.kit.work.jobs import JobInUse
 from tests.recipe.runs import Project
 
 LONG = 30.0

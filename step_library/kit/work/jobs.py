@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from octo.context import Context
 from octo.engine.retry import Retry
-from octo.errors import MissingKey, ShapeError, UsageError, nearest
-from octo.executors.jobs import DONE, LIVE, Job, Limit, current_job, default_pool
+from octo.errors import ShapeError, UsageError
+from octo.executors.jobs import LIVE, Job, Limit, current_job, default_pool
 from octo.executors.outcome import as_json, describe
 from step_library.kit.records import records
 from step_library.kit.values.ctx_values import Ctx, described
 from step_library.kit.values.json_values import json_rows
-from step_library.kit.work.calls import call_again, name_of, own_handle
+from step_library.kit.work.calls import call_again, own_handle
 
 KEY = "jobs"
-LOOK = 0.1
-"""Seconds between two looks at jobs that are waited for."""
 OnEnd = Callable[[Ctx, dict[str, Any]], object]
 
 _live: dict[tuple[int, str], Job] = {}
@@ -79,7 +76,7 @@ def start_job(
         _tell(ctx, on_end, said)
         return said["result"] if key is None else None
 
-    more: dict[str, Any] = {"name": name_of(function), "limit": limit, "after": after,
+    more: dict[str, Any] = {"name": job_id, "limit": limit, "after": after,
                             "beyond": beyond}
     if isinstance(ctx, Context) and ctx.in_a_run:
         return ctx.jobs.submit(work, params={}, job_id=job_id, **more)
@@ -162,69 +159,9 @@ def _place(ctx: Ctx, job_id: str) -> tuple[int, str]:
     return id(ctx._access.file if isinstance(ctx, Context) else ctx), job_id
 
 
-# --- for later steps
-
-
 def job_of(ctx: Ctx, job_id: str) -> Job | None:
     """The job itself, while it lives in this process."""
     if isinstance(ctx, Context) and ctx.in_a_run:
         found: Job | None = ctx.jobs.get(job_id)
         return found
     return _live.get(_place(ctx, job_id))
-
-
-def jobs_before(ctx: Ctx, ids: Sequence[str]) -> list[Job]:
-    """Those of these jobs that have not ended; MissingKey where there is no such job, UsageError where it failed."""
-    found = []
-    for job_id in ids:
-        job, status = job_of(ctx, job_id), status_of(ctx, job_id)
-        if status is None:
-            raise MissingKey(f"after: there is no job {job_id!r} in ctx['{KEY}']{nearest(job_id, jobs_of(ctx))}")
-        if status in LIVE and job is not None:
-            found.append(job)
-        elif status != DONE:
-            raise UsageError(f"after: job {job_id} is {status}" + (" in another process" if status in LIVE else ""))
-    return found
-
-
-def cancel_job(ctx: Ctx, job_id: str) -> bool:
-    """Ask it to stop: it counts as cancelled from now on. False where it has ended already.
-
-    MissingKey where there is none of that id, UsageError where another process runs it.
-    """
-    jobs = jobs_of(ctx)
-    if job_id not in jobs:
-        raise MissingKey(f"there is no job {job_id!r} in ctx['{KEY}']{nearest(job_id, jobs)}")
-    if status_of(ctx, job_id) not in LIVE:
-        return False
-    job = job_of(ctx, job_id)
-    if job is None:
-        if status_of(ctx, job_id) not in LIVE:  # it has ended meanwhile
-            return False
-        raise UsageError(f"job {job_id} runs in another process, or that process is gone: it can be cancelled only "
-                         "where it was started")
-    if isinstance(ctx, Context) and ctx.in_a_run:
-        return bool(ctx.jobs.cancel(job_id))
-    return job.cancel()
-
-
-def status_of(ctx: Ctx, job_id: str) -> str | None:
-    """What `ctx["jobs"]` says of it."""
-    entry = jobs_of(ctx).get(job_id)
-    return entry.get("status") if isinstance(entry, Mapping) else None
-
-
-def wait_for_jobs(ctx: Ctx, ids: Sequence[str], timeout: float) -> list[str]:
-    """Wait until they have ended, or the run is asked to stop; those that have not in time."""
-    stop = ctx.stop if isinstance(ctx, Context) else None
-    give_up = time.monotonic() + timeout
-    while True:
-        left = [job_id for job_id in ids if status_of(ctx, job_id) in LIVE]
-        seconds = min(LOOK, give_up - time.monotonic())
-        if not left or seconds <= 0 or (stop is not None and stop.is_set()):
-            return left
-        job = job_of(ctx, left[0])
-        if job is not None:
-            job.wait(seconds)
-        else:
-            time.sleep(seconds)

@@ -6,17 +6,23 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from octo.context import Context
-from octo.errors import OctoError, StepFailed, nearest
+from octo.errors import OctoError, StepFailed
 from octo.executors.jobs import Job
-from octo.param import Param, ParamError
-from octo.scriptlet import call, resolve
+from octo.param import Param, ParamError, Table
+from octo.scriptlet import call
 from step_library.kit.records import records
-from step_library.kit.values.ctx_values import Ctx, described
+from step_library.kit.values.ctx_values import Ctx
 from step_library.kit.work.calls import check_args
 from step_library.kit.work.jobs import json_value
 from step_library.kit.work.tasks import Task, run_together
 
-FIELDS = ("key", "fn", "args", "timeout")
+TASK = Table((
+    Param("key", "str", help="key of ctx for its result"),
+    Param("fn", "callable", help="the function: a library step's name or module:function"),
+    Param("args", "dict | null", None, "its arguments, by name"),
+    Param("timeout", "number | null", None, "seconds that it may take"),
+))
+"""The fields of one task."""
 PARAMS = (
     Param("tasks", "list[dict]", help="the tasks: {key: where in ctx the result goes, fn: a library step's name or "
           "module:function, args: its arguments by name, timeout: seconds}"),
@@ -34,31 +40,23 @@ PARAMS = (
 
 def tasks_of(params: Mapping[str, Any]) -> list[Task]:
     """The tasks, checked; ParamError (a ValueError) before any begins."""
-    tasks, seen = [], set()
+    tasks: dict[str, Task] = {}
     for number, given in enumerate(params["tasks"]):
-        key = given.get("key")
-        if not isinstance(key, str) or not key:
-            raise ParamError(f"tasks/{number}: key is to be text, and not empty, not {described(key)}")
-        where = f"tasks/{number} ({key})"
-        odd = next((name for name in given if name not in FIELDS), None)
-        if odd is not None:
-            raise ParamError(f"{where}: a task has no {odd!r}{nearest(str(odd), FIELDS)}")
-        if key in seen:
-            raise ParamError(f"{where}: there is a task of this key already")
-        seen.add(key)
-        args, timeout = given.get("args") or {}, given.get("timeout", params["timeout"])
-        if not isinstance(args, Mapping):
-            raise ParamError(f"{where}: args is to be a dict, not {described(args)}")
-        if timeout is not None and (isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or timeout <= 0):
-            raise ParamError(f"{where}: timeout is more than 0 seconds, not {described(timeout)}")
+        where = f"tasks/{number}" + (f" ({given['key']})" if "key" in given else "")
         try:
-            function = resolve(given.get("fn"))
-            check_args(function, args)
+            task = TASK.fill(given)
+            key, args = task["key"], task["args"] or {}
+            timeout = params["timeout"] if task["timeout"] is None else task["timeout"]
+            if not key or key in tasks:
+                raise ParamError("there is a task of this key already" if key else "key is empty")
+            if timeout is not None and timeout <= 0:
+                raise ParamError(f"timeout is more than 0 seconds, not {timeout:g}")
+            check_args(task["fn"], args)
         except OctoError as error:
-            raise ParamError(f"{where}: fn: {error.message}") from None
+            raise ParamError(f"{where}: {error.message}") from None
         target = given["fn"] if isinstance(given["fn"], str) else ""
-        tasks.append(Task(key, function, args, timeout, target))
-    return tasks
+        tasks[key] = Task(key, task["fn"], args, timeout, target)
+    return list(tasks.values())
 
 
 def run_tasks(ctx: Ctx, params: Mapping[str, Any], tasks: list[Task], work: Callable[[Task, Job], Any], *, size: int,
