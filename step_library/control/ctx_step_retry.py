@@ -35,6 +35,8 @@ LISTS = ("log", "trace", "errors")
               "is called again, such as ConnectionError; otherwise after all", aliases=["retry_exceptions"]),
         Param("on_retry", "callable | null", None, "function of attempt, error (the message) and args, called before "
               "each further attempt; a dict that it returns is the args from then on"),
+        Param("process", "bool", False, "call it in a process of its own, which a time-out ends: for a function of a "
+              "module, without ctx"),
         Param("step_name", "str | null", None, "the name in records; the function's own where there is none"),
         Param("log", "bool", False, "add a line to ctx['log'] for each attempt"),
         Param("trace", "bool", False, "add each attempt to ctx['trace'], with outcome and error"),
@@ -56,6 +58,10 @@ def run(ctx: Ctx | None, params: dict[str, Any]) -> dict[str, Any]:
     retry = _retry(params)
     fn, step = params["fn"], params["step_name"] or name_of(params["fn"])
     check_args(fn, params["args"])
+    if params["process"]:
+        from step_library.kit.work.processes import in_a_process
+
+        fn = in_a_process(fn)
     if ctx is not None:
         for name in LISTS:
             if params[name]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -171,6 +172,16 @@ def test_the_time_out_is_the_error_of_the_last_attempt() -> None:
     go.set()
     with pytest.raises(ValueError, match="not yet"):
         run({}, {"fn": flaky(1), "timeout": LONG, "retries": 1})
+
+
+def test_in_a_process(ctx: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("step_library.kit.work.processes.PATIENCE", 0.1)
+    assert run(ctx, {"fn": os.getpid, "process": True})["result"] != os.getpid()
+    with pytest.raises(StepTimeout, match="sleep took longer than its time-out"):
+        run(ctx, {"fn": "asyncio:sleep", "args": {"delay": 60}, "process": True, "timeout": 0.01,
+                  "retries": 1})
+    with pytest.raises(ValueError, match="a process finds a function by its name"):
+        run(ctx, {"fn": lambda: 1, "process": True})
 
 
 def test_a_stopped_run_does_not_wait() -> None:

@@ -127,13 +127,13 @@ def _tell(ctx: Ctx, hook: OnEnd | None, said: dict[str, Any]) -> None:
 
 def _start_outside(ctx: Ctx, job_id: str, work: Callable[[Ctx], Any], more: dict[str, Any]) -> Job:
     place = _place(ctx, job_id)
-    closers: list[Callable[[], None]] = []
+    begun: list[tuple[Job, Callable[[], None]]] = []
 
     def called() -> Any:
         job = current_job()
         assert job is not None
         handle, close = own_handle(ctx, job.stop)
-        closers.append(close)
+        begun.append((job, close))
         if job.stop.is_set():
             close()
         return work(handle)
@@ -141,12 +141,15 @@ def _start_outside(ctx: Ctx, job_id: str, work: Callable[[Ctx], Any], more: dict
     def record(id: str, entry: dict[str, Any]) -> None:
         if entry["status"] not in LIVE:
             _live.pop(place, None)
-            for close in closers:  # what a cancelled one still does counts for nothing
+            for _, close in begun:  # what a cancelled one still does counts for nothing
                 close()
         if isinstance(ctx, Context):
             ctx.record(KEY, entry, id=job_id)
         else:
             ctx.setdefault(KEY, {})[job_id] = entry
+        if entry["status"] not in LIVE:
+            for job, _ in begun:  # ctx knows all of it now
+                default_pool().forget(job)
 
     job = default_pool().submit(called, record=record, **more)
     _live[place] = job
@@ -162,6 +165,6 @@ def _place(ctx: Ctx, job_id: str) -> tuple[int, str]:
 def job_of(ctx: Ctx, job_id: str) -> Job | None:
     """The job itself, while it lives in this process."""
     if isinstance(ctx, Context) and ctx.in_a_run:
-        found: Job | None = ctx.jobs.get(job_id)
-        return found
+        jobs = ctx._access.jobs  # none in a process of its own
+        return None if jobs is None else jobs.get(job_id)
     return _live.get(_place(ctx, job_id))

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from octo.errors import NameNotFound, StepFailed
-from octo.executors.jobs import Job, current_job
+from octo.executors.jobs import Job
 from octo.executors.workers import Workers, cpus
 from octo.param import ParamError
 from octo.resolve import resolve, run_path
@@ -19,7 +19,7 @@ from octo.run_path import active_directories
 from octo.scriptlet import call
 from octo.store import Author, checked, running_step
 from step_library.kit.values.ctx_values import Ctx
-from step_library.kit.work.calls import name_of
+from step_library.kit.work.calls import name_of, stop_of
 from step_library.kit.work.jobs import json_value
 from step_library.kit.work.parallel import run_tasks
 from step_library.kit.work.tasks import Task
@@ -57,14 +57,13 @@ def name_for_worker(function: Callable[..., Any], given: str) -> str:
                      "of a module that can be imported")
 
 
-def in_a_process(function: Callable[..., Any]) -> Callable[[dict[str, Any]], Any]:
-    """A function of params that calls this one in a worker process, started for it and ended with it."""
+def in_a_process(function: Callable[..., Any]) -> Callable[[Ctx | None, dict[str, Any]], Any]:
+    """A function of ctx and params that calls this one in a worker process, started for it and ended with it."""
     target = name_for_worker(function, "")
 
-    def there(params: dict[str, Any]) -> Any:
-        job = current_job()
+    def there(ctx: Ctx | None, params: dict[str, Any]) -> Any:
         with _workers(1, target) as (workers, author):
-            done = workers.run(SHIM, args=[target, dict(params)], author=author, stop=job.stop if job else None,
+            done = workers.run(SHIM, args=[target, dict(params)], author=author, stop=stop_of(ctx),
                                stop_timeout=PATIENCE, on_line=lambda line: log.info("%s: %s", target, line))
             return done.value
 
