@@ -13,7 +13,7 @@ import secrets
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from contextvars import ContextVar
 from typing import Any
@@ -42,6 +42,17 @@ def current_job() -> Job | None:
     return _current.get()
 
 
+class Limit:
+    """At most `size` of the jobs that share it run at once; the others wait for their turn, in order."""
+
+    def __init__(self, size: int) -> None:
+        if size < 1:
+            raise UsageError(f"at least one job runs at once, not {size}")
+        self.size = size
+        self._used = 0
+        self._waiting: deque[Job] = deque()
+
+
 class Job:
     """One piece of work. `status`: queued, running, done, error or cancelled; a scheduled one is queued in between."""
 
@@ -55,6 +66,8 @@ class Job:
         self.start: float | None = None
         self.end: float | None = None
         self.error: BaseException | None = None
+        self.progress: float | None = None
+        """Percent, where its function reports it."""
         self.stop = threading.Event()
         """Set when the job is cancelled: a long function should look at it and return."""
         self.runs = 0
@@ -70,6 +83,10 @@ class Job:
         self._finished = threading.Event()
         self._record_lock = threading.Lock()
         self._context = contextvars.copy_context()
+        self._limit: Limit | None = None
+        self._is_beyond = False
+        self._waits_for = 0
+        self._followers: list[Job] = []
 
     @property
     def periodic(self) -> bool:
@@ -83,6 +100,14 @@ class Job:
     def finish(self) -> None:
         """For the function of a periodic job, from within: this call is the last."""
         self._is_last = True
+
+    def report(self, progress: float) -> None:
+        """How far it is, in percent; for its function: `current_job().report(50)`."""
+        if not 0 <= progress <= 100:
+            raise UsageError(f"the progress of a job is 0 to 100 percent, not {progress}")
+        self.progress = progress
+        if self.status in LIVE:
+            self._pool._keep(self)
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until it has ended."""
@@ -105,6 +130,8 @@ class Job:
         if self.timing:
             took = None if self.start is None or self.end is None else self.end - self.start
             entry |= {"duration": took, "runs": self.runs, "next_run": self.next_run}
+        if self.progress is not None:
+            entry["progress"] = self.progress
         if status == DONE or (self.periodic and self._value is not None):
             entry["result"] = as_json(self._value)[0]
         if self.error is not None:
@@ -114,6 +141,13 @@ class Job:
 
 def _nothing() -> None:
     pass
+
+
+def _refusal(other: Job) -> Callable[[], Any]:
+    def refuse() -> None:
+        raise UsageError(f"it was to come after job {other.name or other.id}, which ended as {other.status}")
+
+    return refuse
 
 
 def _no_record(id: str, entry: dict[str, Any]) -> None:
@@ -143,11 +177,14 @@ class JobPool:
 
     def submit(self, function: Callable[..., Any], *args: Any, job_id: str | None = None, periodic: bool = False,
                interval: float | None = None, timing: Timing | None = None, name: str = "",
-               record: Callable[[str, dict[str, Any]], None] | None = None) -> Job:
+               record: Callable[[str, dict[str, Any]], None] | None = None, limit: Limit | None = None,
+               after: Sequence[Job] = (), beyond: bool = False) -> Job:
         """Call `function(*args)` as soon as a thread is free; a periodic one every `interval` seconds (1) from now.
 
         With a `timing` it is called when that says so, also after a call that failed. An id that a live job has is
-        refused. `record` is for this job, instead of the pool's.
+        refused. `record` is for this job, instead of the pool's. It begins when all the jobs `after` which it comes
+        are done, and fails when one of them was not. One `beyond` the pool's size has a thread of its own: for work
+        that its starter, which may itself be a job, waits for.
         """
         if interval is not None and interval <= 0:
             raise UsageError(f"the interval of a job is more than 0 seconds, not {interval:g}")
@@ -160,12 +197,18 @@ class JobPool:
             if known is not None and known.status in LIVE:
                 raise UsageError(f"a job {id} is {known.status} already: give this one another id, or cancel that one")
             job = self._jobs[id] = Job(self, id, name, lambda: function(*args), every, record or self._record, timing)
-            if timing is not None and not timing.run_now:
-                self._plan(job)
+            job._limit, job._is_beyond = limit, beyond
+            is_planned = timing is not None and not timing.run_now and self._plan(job)
         self._keep(job)
         with self._changed:
-            if job.next_run is None:
-                self._ready.append(job)
+            for other in after:
+                if other.status in LIVE:
+                    other._followers.append(job)
+                    job._waits_for += 1
+                elif other.status != DONE:
+                    job._work = _refusal(other)
+            if not is_planned and not job._waits_for:
+                self._admit(job)
             self._see_to_threads()
         return job
 
@@ -173,16 +216,16 @@ class JobPool:
         """The newest job of that id."""
         return self._jobs.get(id)
 
+    def forget(self, job: Job) -> None:
+        """Nobody will ask for it any more."""
+        with self._changed:
+            if self._jobs.get(job.id) is job:
+                del self._jobs[job.id]
+
     def jobs(self) -> list[Job]:
         """All jobs, oldest first."""
         with self._changed:
             return list(self._jobs.values())
-
-    def forget(self, id: str) -> None:
-        """Let go of a job that has ended, and of its result: for those who start many."""
-        with self._changed:
-            if id in self._jobs and self._jobs[id].status not in LIVE:
-                del self._jobs[id]
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait for all finite jobs; False where some have not ended in time. Periodic ones have no end."""
@@ -205,6 +248,35 @@ class JobPool:
             self._changed.notify_all()
         self.cancel_all()
 
+    # -- whose turn it is; the caller holds the lock -----------------------------------------------
+
+    def _admit(self, job: Job) -> None:
+        """It may begin: now, or when its limit allows it."""
+        if job._limit is not None:
+            if job._limit._used >= job._limit.size:
+                job._limit._waiting.append(job)
+                return
+            job._limit._used += 1
+        if job._is_beyond:
+            try:
+                threading.Thread(target=self._serve_one, args=(job,), name="octo-job", daemon=True).start()
+                return
+            except RuntimeError:  # the system has no more threads: it waits for one of the pool's
+                pass
+        self._ready.append(job)
+        self._see_to_threads()
+
+    def _release(self, job: Job) -> None:
+        """Its function has returned (or was never called): the next one of its limit may begin."""
+        limit = job._limit
+        if limit is None:
+            return
+        limit._used -= 1
+        while limit._waiting and limit._used < limit.size:
+            waiting = limit._waiting.popleft()
+            if waiting.status in LIVE:
+                self._admit(waiting)
+
     # -- threads ---------------------------------------------------------------------------------
 
     def _see_to_threads(self) -> None:
@@ -223,6 +295,12 @@ class JobPool:
             job._context.run(self._call, job)
             with self._changed:
                 self._free += 1
+                self._release(job)
+
+    def _serve_one(self, job: Job) -> None:
+        job._context.run(self._call, job)
+        with self._changed:
+            self._release(job)
 
     def _next(self) -> Job | None:
         with self._changed:
@@ -231,20 +309,21 @@ class JobPool:
                 while self._timed and self._timed[0][0] <= now:
                     job = heapq.heappop(self._timed)[2]
                     if job.status in LIVE and not self._is_early(job):
-                        self._ready.append(job)
+                        self._admit(job)
                 while self._ready:
                     job = self._ready.popleft()
                     if job.status in LIVE:
                         self._free -= 1
                         self._see_to_threads()
                         return job
+                    self._release(job)
                 self._changed.wait(self._timed[0][0] - now if self._timed else None)
             return None
 
     def _call(self, job: Job) -> None:
         due = time.monotonic()
         with self._changed:
-            if job.status not in LIVE:
+            if job.status not in LIVE or self._is_closed:
                 return
             is_first = job.status == QUEUED
             job.status = RUNNING
@@ -339,6 +418,14 @@ class JobPool:
         self._keep(job)
         job._work = _nothing  # what it was given need not be kept
         job._finished.set()
+        with self._changed:
+            for follower in job._followers:
+                follower._waits_for -= 1
+                if status != DONE:
+                    follower._work = _refusal(job)
+                if not follower._waits_for and follower.status in LIVE:
+                    self._admit(follower)
+            job._followers.clear()
         return True
 
     def _keep(self, job: Job) -> None:

@@ -14,7 +14,7 @@ import logging
 import secrets
 import threading
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from octo.access import Access
 from octo.context import Context
 from octo.engine.work import Call
 from octo.errors import UsageError
-from octo.executors.jobs import DONE, ERROR, LIVE, Job, JobPool, current_job, is_live
+from octo.executors.jobs import DONE, ERROR, LIVE, Job, JobPool, Limit, current_job, is_live
 from octo.executors.timing import Timing
 from octo.resolve import resolve
 from octo.scriptlet import call as call_body
@@ -64,6 +64,9 @@ class RunJobs:
         interval: float | None = None,
         schedule: Mapping[str, Any] | None = None,
         name: str = "",
+        limit: Limit | None = None,
+        after: Sequence[Job] = (),
+        beyond: bool = False,
     ) -> Job:
         timing = None if schedule is None else Timing.of(schedule)
         if args and params is not None:
@@ -93,7 +96,8 @@ class RunJobs:
         def work() -> Any:
             return self._call(id, who, target, params, list(args) or None)
 
-        return self._pool.submit(work, job_id=id, periodic=periodic, interval=interval, timing=timing, name=name)
+        return self._pool.submit(work, job_id=id, periodic=periodic, interval=interval, timing=timing, name=name,
+                                 limit=limit, after=after, beyond=beyond)
 
     def get(self, id: str) -> Job | None:
         return self._pool.get(id)
@@ -210,14 +214,17 @@ class StepJobs:
 
     def submit(self, function: str | Callable[..., Any], *args: Any, params: Mapping[str, Any] | None = None,
                job_id: str | None = None, periodic: bool = False, interval: float | None = None,
-               schedule: Mapping[str, Any] | None = None, name: str = "") -> Job:
+               schedule: Mapping[str, Any] | None = None, name: str = "", limit: Limit | None = None,
+               after: Sequence[Job] = (), beyond: bool = False) -> Job:
         """Call `function` in the background: with `args` as they are, else like a step's, with `ctx` and `params`.
 
         A periodic one is called every `interval` seconds (1) as long as the run lives, one with a `schedule` when
         that says so: `{interval: 60 | "5m", run_now: true}`, `{at: "15:30", repeat: daily}`, `{cron: "0 9 * * *"}`.
+        `limit`, `after` and `beyond` say when it may begin, as in `JobPool.submit`.
         """
         return self._jobs.submit(self._author, function, args, params=params, job_id=job_id, periodic=periodic,
-                                 interval=interval, schedule=schedule, name=name)
+                                 interval=interval, schedule=schedule, name=name, limit=limit, after=after,
+                                 beyond=beyond)
 
     def get(self, id: str) -> Job | None:
         """The newest job of that id."""

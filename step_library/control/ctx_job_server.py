@@ -13,7 +13,7 @@ from octo.executors.jobs import current_job
 from octo.scriptlet import Param, resolve, scriptlet
 from step_library.kit.values.ctx_values import Ctx
 from step_library.kit.work.job_server import JobServer, is_loopback
-from step_library.kit.work.jobs import cancel_job, named, start_job
+from step_library.kit.work.lasting_jobs import start_lasting, stop_lasting
 
 UP_SECONDS = 30.0
 _coming_up: dict[str, queue.Queue[str | BaseException]] = {}
@@ -52,10 +52,10 @@ def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
     mark = secrets.token_hex(8)
     waiting = _coming_up[mark] = queue.Queue(1)
     try:
-        start_job(ctx, f"job_server:{params['out']}", named(serve), {**params, "mark": mark}, lives=True)
+        start_lasting(ctx, f"job_server:{params['out']}", serve, {**params, "mark": mark})
         found = waiting.get(timeout=UP_SECONDS)
     except queue.Empty:
-        cancel_job(ctx, f"job_server:{params['out']}")
+        stop_lasting(ctx, f"job_server:{params['out']}")
         raise OctoError(f"the server was not up after {UP_SECONDS:g} s: no thread is free for it") from None
     finally:
         _coming_up.pop(mark, None)
@@ -66,7 +66,7 @@ def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
 
 def stop(ctx: Ctx, out: str = "job_server") -> bool:
     """End the server; False where there is none."""
-    return cancel_job(ctx, f"job_server:{out}")
+    return stop_lasting(ctx, f"job_server:{out}")
 
 
 def tasks_of(given: Any) -> dict[str, Any]:

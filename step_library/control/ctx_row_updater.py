@@ -18,7 +18,7 @@ from octo.scriptlet import Param, call, resolve, scriptlet
 from octo.store import checked
 from step_library.kit.records import records
 from step_library.kit.values.ctx_values import Ctx, described
-from step_library.kit.work.jobs import cancel_job, named, start_job
+from step_library.kit.work.lasting_jobs import named, start_lasting, stop_lasting
 
 SINE_ROWS = 60
 """Rows of one wave; the columns are shifted against each other."""
@@ -69,13 +69,13 @@ def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
         there[key] = []
     _check_list(there, key)
     work = {**params, "fn": named(params["fn"]) if params["fn"] else None}
-    start_job(ctx, f"row_updater:{key}", named(append_rows), work, lives=params["max_rows"] is None)
+    start_lasting(ctx, f"row_updater:{key}", append_rows, work, ends=params["max_rows"] is not None)
     return {"started": key}
 
 
 def stop(ctx: Ctx, key: str) -> bool:
     """End the rows for `ctx[key]`; False where none come."""
-    return cancel_job(ctx, f"row_updater:{key}")
+    return stop_lasting(ctx, f"row_updater:{key}")
 
 
 def append_rows(ctx: Ctx, params: dict[str, Any]) -> int:

@@ -7,13 +7,16 @@ from typing import Any
 
 from octo.engine.retry import Retry
 from octo.errors import MissingKey, NameNotFound, nearest
-from octo.executors.jobs import current_job, is_live
+from octo.executors.jobs import is_live
 from octo.executors.timing import Timing
 from octo.param import MissingParam, Param, ParamError, Table
 from octo.scriptlet import call, mistakes, resolve, scriptlet
 from step_library.kit.records import records
 from step_library.kit.values.ctx_values import Ctx
-from step_library.kit.work.jobs import cancel_job, job_entries, named, start_job
+from step_library.kit.work.calls import call_again
+from step_library.kit.work.job_control import cancel_job
+from step_library.kit.work.jobs import jobs_of
+from step_library.kit.work.lasting_jobs import named, start_lasting, stop_lasting
 
 JOB = Table((
     Param("job_id", "str", help="name of the job in ctx['jobs']"),
@@ -58,7 +61,7 @@ def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
     if params["jobs"] is None and params["cancel"] is None:
         raise MissingParam("parameter 'jobs' is missing: a list with one dict a job, such as "
                            "{job_id: ping, fn: my_module:ping, interval: 60}")
-    there = job_entries(ctx)
+    there = jobs_of(ctx)
     entries = [_checked(entry, place) for place, entry in enumerate(params["jobs"] or ())]
     ids = [entry["job_id"] for entry in entries]
     _check_ids(ids, params, there)
@@ -67,20 +70,18 @@ def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
         raise MissingKey(f"ctx['jobs'] has no job {unknown[0]!r}{nearest(unknown[0], there)}")
     cancelled = [id for id in params["cancel"] or () if cancel_job(ctx, id)]
     for entry in entries:
-        if params["replace"]:
-            cancel_job(ctx, entry["job_id"])
         function, args = _target(entry)
-        start_job(ctx, entry["job_id"], function, args, schedule=entry["schedule"])
+        start_lasting(ctx, entry["job_id"], function, args, schedule=entry["schedule"], replace=params["replace"])
     return {"scheduled": ids} | ({} if params["cancel"] is None else {"cancelled": cancelled})
 
 
 def cancel(ctx: Ctx, job_id: str) -> bool:
     """End a job; what its call still does counts for nothing. False where none of that id lives."""
-    return cancel_job(ctx, job_id)
+    return stop_lasting(ctx, job_id)
 
 
 def _checked(given: Mapping[str, Any], place: int) -> dict[str, Any]:
-    """One entry, complete, functions by name where they have one, with its `schedule`; ParamError names the job."""
+    """One entry, complete, with its `schedule`; ParamError names the job."""
     where = f"jobs[{place}]" + (f" ({given['job_id']})" if "job_id" in given else "")
     try:
         entry = JOB.fill(given)
@@ -97,9 +98,6 @@ def _checked(given: Mapping[str, Any], place: int) -> dict[str, Any]:
         raise ParamError(f"{where}: {error}") from None
     if entry["attempts"] < 1 or entry["delay"] < 0 or entry["backoff"] <= 0:
         raise ParamError(f"{where}: attempts is 1 or more, delay 0 or more, backoff more than 0")
-    for name in ("fn", "on_success", "on_failure"):
-        if entry[name] is not None:
-            entry[name] = named(entry[name])  # by name, a job can come back when a run goes on
     return entry
 
 
@@ -122,26 +120,22 @@ def _target(entry: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
     defaults = {param.name: param.default for param in JOB.params}
     if all(entry[name] == defaults[name] for name in AROUND):
         return entry["fn"], entry["args"]
-    params = {name: entry[name] for name in ("job_id", "fn", "args", *AROUND)}
-    by_name = all(not callable(value) for value in params.values())
-    return named(one_call) if by_name else one_call, params
+    names = ("job_id", "fn", "args", *AROUND)
+    # functions by name: so the job can come back when a run goes on
+    params = {name: named(entry[name]) if callable(entry[name]) else entry[name] for name in names}
+    if any(callable(value) for value in params.values()):
+        return lambda ctx: one_call(ctx, params), {}
+    return one_call, params
 
 
 def one_call(ctx: Ctx, params: dict[str, Any]) -> Any:
     """One call of a job with its tries, its line in the log, and the function that is told of it."""
     retry = Retry(attempts=params["attempts"], delay=params["delay"], backoff=params["backoff"])
-    job = current_job()
-    made = 0
-    while True:
-        made += 1
-        try:
-            result = call(resolve(params["fn"]), ctx, params["args"])
-            break
-        except Exception as error:
-            is_last = not retry.allows(error, made) or (job is not None and job.stop.wait(retry.wait(made)))
-            if is_last:
-                _tell(ctx, params, "on_failure", f"failed: {error}", {"error": str(error)})
-                raise
+    try:
+        result, _ = call_again(ctx, resolve(params["fn"]), params["args"], retry)
+    except Exception as error:
+        _tell(ctx, params, "on_failure", f"failed: {error}", {"error": str(error)})
+        raise
     _tell(ctx, params, "on_success", "done", {"result": result})
     return result
 

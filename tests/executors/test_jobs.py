@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from octo.errors import UsageError
-from octo.executors.jobs import RUNNING, Job, JobPool, current_job, default_pool, is_live
+from octo.executors.jobs import RUNNING, Job, JobPool, Limit, current_job, default_pool, is_live
 from octo.executors.timing import Timing
 from octo.store import Author, running_step, writing_as
 from tests.executors.kit import until
@@ -232,3 +232,76 @@ def test_a_periodic_job_that_is_done(pool: JobPool) -> None:
 
     job = pool.submit(work, periodic=True, interval=0.01)
     assert job.result(LONG) == 1 and job.status == "done"
+
+
+def test_a_limit_holds_the_others_back(pool: JobPool) -> None:
+    limit, go = Limit(2), threading.Event()
+    began: list[int] = []
+
+    def work(number: int) -> int:
+        began.append(number)
+        assert go.wait(LONG)
+        return number
+
+    jobs = [pool.submit(work, number, job_id=f"j{number}", limit=limit) for number in range(5)]
+    other = pool.submit(lambda: 1)
+    assert other.result(LONG) == 1 and until(lambda: len(began) == 2)
+    assert [job.status for job in jobs] == ["running", "running", "queued", "queued", "queued"]
+    assert jobs[2].cancel()
+    go.set()
+    assert pool.wait(LONG) and began == [0, 1, 3, 4]
+    with pytest.raises(UsageError, match="at least one"):
+        Limit(0)
+
+
+def test_a_cancelled_job_keeps_its_turn_until_its_function_returns(pool: JobPool) -> None:
+    limit, go, began = Limit(1), threading.Event(), threading.Event()
+
+    def first() -> None:
+        began.set()
+        assert go.wait(LONG)
+
+    one = pool.submit(first, limit=limit)
+    two = pool.submit(go.is_set, limit=limit)
+    assert began.wait(LONG) and one.cancel() and two.status == "queued"
+    go.set()
+    assert two.result(LONG) is True
+
+
+def test_jobs_after_others(pool: JobPool) -> None:
+    done: list[str] = []
+    go = threading.Event()
+    one = pool.submit(lambda: go.wait(LONG) and done.append("one"), job_id="one")
+    two = pool.submit(lambda: 1 / 0, job_id="two")
+    three = pool.submit(done.append, "three", after=[one])
+    four = pool.submit(done.append, "four", after=[one, three])
+    five = pool.submit(done.append, "five", after=[one, two], job_id="five")
+    six = pool.submit(done.append, "six", after=[five])
+    assert two.wait(LONG) and five.status == "queued" and done == []
+    go.set()
+    assert pool.wait(LONG) and four.result() is None and done == ["one", "three", "four"]
+    with pytest.raises(UsageError, match="to come after job two, which ended as error"):
+        five.result()
+    with pytest.raises(UsageError, match="after job five"):
+        six.result()
+    with pytest.raises(UsageError, match="after job two"):
+        pool.submit(done.append, "late", after=[two]).result(LONG)
+
+
+def test_jobs_that_wait_for_jobs_beyond_the_size() -> None:
+    pool = JobPool(1)
+    job = pool.submit(lambda: pool.submit(lambda: 7, beyond=True).result(LONG))
+    assert job.result(LONG) == 7
+    pool.close()
+
+
+def test_progress(pool: JobPool, records: list[tuple[str, dict[str, Any]]]) -> None:
+    def work() -> None:
+        job = current_job()
+        assert job is not None
+        job.report(50)
+        with pytest.raises(UsageError, match="0 to 100"):
+            job.report(101)
+
+    pool.submit(work, job_id="p").result(LONG)
+    assert [entry.get("progress") for _, entry in records] == [None, None, 50, 50]

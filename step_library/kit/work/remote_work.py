@@ -17,7 +17,7 @@ from octo.param import MissingParam
 from octo.store import checked
 from step_library.kit.records import records
 from step_library.kit.values.ctx_values import Ctx
-from step_library.kit.work.jobs import KEY, job_entries, write_entry
+from step_library.kit.work.jobs import KEY, jobs_of, write_entry
 from step_library.kit.work.remote_jobs import (
     KIND,
     JobServerCalls,
@@ -45,7 +45,7 @@ class RemoteWork:
         self.found: dict[str, Entry] = {}
         self.given = given_jobs(params)
         self.to_send: dict[str, Any] = {}
-        there = job_entries(ctx)
+        there = jobs_of(ctx)
         for job_id, one in self.given.items():
             if self.mode in SENDING:
                 self._plan(job_id, one, there.get(job_id))
@@ -144,7 +144,7 @@ class RemoteWork:
 
     def _keep(self, job_id: str, entry: Entry) -> None:
         """Write the entry where it is new, and tell of a status that is."""
-        before = job_entries(self.ctx).get(job_id)
+        before = jobs_of(self.ctx).get(job_id)
         known = dict(before) if isinstance(before, Mapping) else {}
         if known == entry:
             return
@@ -163,7 +163,7 @@ class RemoteWork:
     def _drop_old(self) -> None:
         if self.params["keep"] is None:
             return
-        ended = sorted((entry.get("end") or 0, id) for id, entry in job_entries(self.ctx).items()
+        ended = sorted((entry.get("end") or 0, id) for id, entry in jobs_of(self.ctx).items()
                        if isinstance(entry, Mapping) and entry.get("kind") == KIND and entry["status"] not in LIVE)
         for _, job_id in ended[: max(0, len(ended) - max(0, self.params["keep"]))]:
             del self.ctx[KEY][job_id]

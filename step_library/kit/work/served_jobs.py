@@ -60,8 +60,7 @@ class ServedJobs:
     def _let_go(self) -> None:
         ended = [id for id, (_, job) in self._named.items() if job.status not in LIVE]
         for id in ended[: max(0, len(ended) - KEPT)]:
-            del self._named[id]
-            self._pool.forget(id)
+            self._pool.forget(self._named.pop(id)[1])
         self._sent = {key: id for key, id in self._sent.items() if id in self._named}
 
     def close(self) -> None:
