@@ -31,8 +31,10 @@ def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
     stays; with `cache: ctx` a resume takes these replies from there. Failures are those of ctx_llm_tool.
     """
     links = links_of(ctx, params)
-    for key in ["events"] * params["emit"] + [ERRORS] * any(link.settings["error_to_ctx"] for link in links):
-        records.check_list(ctx, key)
+    if params["emit"]:
+        records.check_list(ctx, "events")
+    if any(link.settings["error_to_ctx"] for link in links):
+        records.check_list(ctx, ERRORS)
     skipped = []
     with Session(ctx, params, STEP) as session:
         for link in links:

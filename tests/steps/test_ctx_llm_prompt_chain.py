@@ -71,6 +71,7 @@ def test_links_with_settings_of_their_own() -> None:
     ([TWO[0], {**TWO[1], "input_key": "sumary"}], MissingKey,
      r"chain\[1\] \(list\): ctx has no key 'sumary', and no link before it writes it; did you mean summary"),
     ([{**TWO[0], "when": "len("}], UsageError, r"chain\[0\]: the expression"),
+    ([TWO[0], {**TWO[1], "prompt": "{data", "template": True}], UsageError, r"chain\[1\]: prompt: "),
     ([TWO[0], {**TWO[1], "options": {"n": 2}}], UsageError, "options: n is not set there"),
     ([{**TWO[0], "each": True}], ShapeError, r"chain\[0\]: with each ctx\['text'\] is to be a list"),
     ([{**TWO[0], "parse_output": "xml"}], OctoError, r"chain\[0\]: parameter 'parse_output' is to be one of"),

@@ -13,6 +13,7 @@ from step_library.kit.llm.asking import Ask, answer, put
 from step_library.kit.llm.messages import data_of, library_of, named
 from step_library.kit.llm.one_reply import asked, failed
 from step_library.kit.llm.session import Session
+from step_library.kit.text.placeholders import places
 from step_library.kit.values.ctx_values import Ctx, described, plain
 from step_library.kit.values.expressions import compiled
 
@@ -118,9 +119,12 @@ def _link(number: int, given: Any, params: Mapping[str, Any], library: Mapping[s
         tests = [(compiled(own[name], ("ctx",)), wanted) for name, wanted in (("when", True), ("skip_if", False))
                  if own[name]]
         prompt = named(own["prompt"], library)
+        said = {param.name: own[param.name] for param in OVERRIDES if own[param.name] is not None}
+        settings = {**params, **said}
+        if settings["template"]:
+            places(prompt, "prompt")  # it can be read
     except OctoError as error:
         error.message = f"{where}: {error.message}"
         error.args = (error.message,)
         raise
-    said = {param.name: own[param.name] for param in OVERRIDES if own[param.name] is not None}
-    return Link(number, own, {**params, **said}, prompt, tests)
+    return Link(number, own, settings, prompt, tests)

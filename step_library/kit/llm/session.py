@@ -49,8 +49,9 @@ class Session:
     def __init__(self, ctx: Ctx, params: Mapping[str, Any], step: str) -> None:
         self._ctx, self._params, self._step = ctx, params, step
         _check(params)
-        for key in [AUDIT] * params["audit"] + ["log"] * params["debug"]:
-            records.check_list(ctx, key)
+        for key, is_written in ((AUDIT, params["audit"]), ("log", params["debug"])):
+            if is_written:
+                records.check_list(ctx, key)
         self._spending = Spending(ctx, params)
         self._cache = ReplyCache(ctx, params["cache"], params["cache_seconds"])
         self._stop = ctx.stop if isinstance(ctx, Context) else threading.Event()
@@ -90,7 +91,7 @@ class Session:
         try:
             while waiting or calls.running:
                 ended: list[Question] = []
-                while waiting and len(calls.running) < workers and not any(each.error for each in ended):
+                while waiting and len(calls.running) < workers and not (ended and ended[-1].error):
                     question = questions[waiting[-1]]
                     if not self._begin(question, waiting[-1], calls):
                         break  # it has to wait for others to end
@@ -145,10 +146,14 @@ class Session:
         sent, got = (0, 0) if cached else (reply.prompt_tokens, reply.completion_tokens)
         cost = self._spending.cost(request.model, sent, got)
         tokens: dict[str, Any] = {"prompt_tokens": sent, "completion_tokens": got, "total_tokens": sent + got}
-        tokens |= {} if cost is None else {"cost": cost}
-        tokens |= {"estimated": True} if reply.estimated else {}
-        tokens |= {"cached": True} if cached else {}
-        tokens |= {} if reply.finish_reason == "stop" else {"finish_reason": reply.finish_reason}
+        if cost is not None:
+            tokens["cost"] = cost
+        if reply.estimated:
+            tokens["estimated"] = True
+        if cached:
+            tokens["cached"] = True
+        if reply.finish_reason != "stop":
+            tokens["finish_reason"] = reply.finish_reason
         question.text, question.is_answered = reply.text, True
         self._spending.count({"timestamp": records.now_text(), "step": self._step, "backend": self._backend.name,
                               "model": request.model, **tokens})
