@@ -56,7 +56,8 @@ def test_answers_that_are_none(answers: list[Any], calls: int, error: type[Excep
     ctx = {"data": "D"}
     with llm_server(lambda asked: left.pop(0)) as server, pytest.raises(error, match=text) as raised:
         ctx_llm_tool.run(ctx, ASK)
-    assert len(server.asked) == calls and isinstance(raised.value, LlmFailed) and ctx == {"data": "D"}
+    assert len(server.asked) == calls and isinstance(raised.value, LlmFailed)
+    assert list(ctx) == (["data", "llm_usage"] if error is BadReply else ["data"])  # a refusal costs as well
 
 
 def test_what_may_pass_is_tried_again(ctx: Any) -> None:
@@ -65,6 +66,19 @@ def test_what_may_pass_is_tried_again(ctx: Any) -> None:
         ctx_llm_tool.run(ctx, {**ASK, "audit": True})
     assert ctx["o"] == "yes" and len(server.asked) == 3
     assert ctx["audit"][0]["tries"] == 3 and len(ctx["llm_usage"]) == 1
+
+
+def test_a_reply_that_cannot_be_read_is_asked_for_again(ctx: Any) -> None:
+    replies = ["no", None, "[1]"]
+    params = {**ASK, "parse_output": "json", "audit": True, "cache": "ctx"}
+    with llm_server(lambda asked: (200, chat(replies.pop(0)))) as server:
+        ctx_llm_tool.run(ctx, {**params, "reask": 2})
+        assert ctx["o"] == [1] and len(server.asked) == 3 == len(ctx["llm_usage"])
+        assert [entry["status"] for entry in ctx["audit"]] == ["error", "error", "success"]
+        replies = ["no", "nor this", "never asked"]
+        with pytest.raises(BadReply, match="it begins 'nor this'"):
+            ctx_llm_tool.run(ctx, {**params, "instruction": "q", "reask": 1})
+    assert len(server.asked) == 5
 
 
 def test_how_long_the_service_asks_to_wait() -> None:

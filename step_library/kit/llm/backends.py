@@ -34,13 +34,17 @@ class Request:
 
 @dataclass(frozen=True)
 class Reply:
-    """What came back. `estimated`: the service did not count the tokens, so they are guessed from the length."""
+    """What came back. `estimated`: the service did not count the tokens, so they are guessed from the length.
+
+    `problem`: why it has no text; it was paid for all the same.
+    """
 
     text: str
     prompt_tokens: int
     completion_tokens: int
     estimated: bool = False
     finish_reason: str = "stop"
+    problem: str = ""
 
 
 OnPiece = Callable[[str], None]

@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from octo.errors import NotAvailable
 from step_library.kit.llm.backends import OnPiece, Reply, Request, estimated_tokens
-from step_library.kit.llm.failures import BadReply, LlmFailed, LlmTimeout
+from step_library.kit.llm.failures import LlmFailed, LlmTimeout
 from step_library.kit.net.environment import shown
 
 try:
@@ -103,14 +103,16 @@ class OpenAIBackend:
         return self._reply(request, "".join(pieces) or None, finish, usage, refusal)
 
     def _reply(self, request: Request, text: str | None, finish: str | None, usage: Any, refusal: str | None) -> Reply:
+        problem = ""
         if text is None:
             why = f"it refused: {refusal[:200]}" if refusal else f"finish_reason {finish}"
-            raise BadReply(f"{self._where()}: the reply has no text ({why})")
-        text = text.encode(errors="replace").decode()  # half characters are no JSON
+            problem = f"{self._where()}: the reply has no text ({why})"
+        text = (text or "").encode(errors="replace").decode()  # half characters are no JSON
         sent, got = getattr(usage, "prompt_tokens", None), getattr(usage, "completion_tokens", None)
-        if isinstance(sent, int) and isinstance(got, int):
-            return Reply(text, sent, got, finish_reason=finish or "stop")
-        return Reply(text, estimated_tokens(request.text), estimated_tokens(text), True, finish or "stop")
+        estimated = not (isinstance(sent, int) and isinstance(got, int))
+        if estimated:
+            sent, got = estimated_tokens(request.text), estimated_tokens(text)
+        return Reply(text, sent or 0, got or 0, estimated, finish or "stop", problem)
 
     # -- failures
 

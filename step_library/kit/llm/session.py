@@ -17,14 +17,13 @@ from octo.context import Context
 from octo.engine.retry import Retry
 from octo.errors import OctoError, UsageError
 from step_library.kit.llm.backends import MODEL, Reply, Request, backend_of
+from step_library.kit.llm.call_records import CallRecords
 from step_library.kit.llm.calls import Call, Calls
-from step_library.kit.llm.failures import LlmFailed
+from step_library.kit.llm.failures import BadReply, LlmFailed
 from step_library.kit.llm.reply_cache import ReplyCache, digest
 from step_library.kit.llm.spending import Spending
-from step_library.kit.records import records
 from step_library.kit.values.ctx_values import Ctx
 
-AUDIT = "audit"
 NEVER = 3600.0
 
 
@@ -42,21 +41,23 @@ class Question:
     so_far: Callable[[], str] = str
     """The text as far as it has come."""
 
+    def reset(self) -> None:
+        """As if it had not been asked yet."""
+        self.text, self.value, self.error, self.is_answered, self.so_far = "", None, None, False, str
+
 
 class Session:
     """What the calls of one step have in common. Used by the step's own thread."""
 
     def __init__(self, ctx: Ctx, params: Mapping[str, Any], step: str) -> None:
-        self._ctx, self._params, self._step = ctx, params, step
+        self._params = params
         _check(params)
-        for key, is_written in ((AUDIT, params["audit"]), ("log", params["debug"])):
-            if is_written:
-                records.check_list(ctx, key)
         self._spending = Spending(ctx, params)
         self._cache = ReplyCache(ctx, params["cache"], params["cache_seconds"])
         self._stop = ctx.stop if isinstance(ctx, Context) else threading.Event()
         self._retry = Retry(params["attempts"], params["delay"], params["backoff"], params["max_delay"])
         self._backend = backend_of(params)
+        self._records = CallRecords(ctx, params, step, self._backend, self._spending)
 
     def __enter__(self) -> Session:
         return self
@@ -86,6 +87,7 @@ class Session:
         `show` is called each `every` seconds while replies come, `done` with each question that has ended.
         """
         waiting = list(range(len(questions)))[::-1]
+        again = [self._params["reask"]] * len(questions)
         calls = Calls(self._backend, self._retry, self._params["timeout"], self._stop, show is not None)
         shown = time.monotonic()
         try:
@@ -101,8 +103,14 @@ class Session:
                 if not ended and calls.running:
                     call = calls.ended(every if show else NEVER)
                     if call is not None:
-                        self._end(questions[call.number], call)
-                        ended.append(questions[call.number])
+                        question = questions[call.number]
+                        self._end(question, call)
+                        if isinstance(question.error, BadReply) and again[call.number] > 0:
+                            again[call.number] -= 1
+                            question.reset()
+                            waiting.append(call.number)
+                        else:
+                            ended.append(question)
                 for question in ended:
                     if done:
                         done(question)
@@ -138,26 +146,16 @@ class Session:
         else:
             question.error = self._placed(question, call.error or LlmFailed("no reply"))
             question.is_answered = True
-            self._record(question, call)
+            self._records.ended(call, question.where, "", question.error, {})
 
     def _keep(self, question: Question, call: Call, cached: bool) -> None:
         """Count a reply, read it, and keep it for the next time if it can be read."""
         reply, request = call.reply or Reply("", 0, 0), call.request
-        sent, got = (0, 0) if cached else (reply.prompt_tokens, reply.completion_tokens)
-        cost = self._spending.cost(request.model, sent, got)
-        tokens: dict[str, Any] = {"prompt_tokens": sent, "completion_tokens": got, "total_tokens": sent + got}
-        if cost is not None:
-            tokens["cost"] = cost
-        if reply.estimated:
-            tokens["estimated"] = True
-        if cached:
-            tokens["cached"] = True
-        if reply.finish_reason != "stop":
-            tokens["finish_reason"] = reply.finish_reason
         question.text, question.is_answered = reply.text, True
-        self._spending.count({"timestamp": records.now_text(), "step": self._step, "backend": self._backend.name,
-                              "model": request.model, **tokens})
+        tokens = self._records.count(request, reply, cached)
         try:
+            if reply.problem:
+                raise BadReply(reply.problem)
             question.value = question.read(reply.text)
         except Exception as error:
             if isinstance(error, LlmFailed) and reply.finish_reason == "length":
@@ -166,24 +164,7 @@ class Session:
         else:
             if not cached:
                 self._cache.put(digest(self._backend, request), request.model, reply)
-        self._record(question, call, **tokens)
-
-    def _record(self, question: Question, call: Call, **tokens: Any) -> None:
-        status = "error" if question.error else "success"
-        failed = {"error": str(question.error)} if question.error else {}
-        duration = call.end - call.start
-        if self._params["debug"]:
-            place = f"{self._step}, {question.where}" if question.where else self._step
-            more: dict[str, Any] = {**tokens, **failed}
-            records.log(self._ctx, f"{place}: {call.request.model}: {status} after {duration:.1f} s",
-                        "ERROR" if failed else "INFO", **more)
-        if self._params["audit"]:
-            about = {"backend": self._backend.name, "place": self._backend.place, "model": call.request.model,
-                     **call.request.options}
-            records.append(self._ctx, AUDIT, {
-                "step": self._step, "params": about, "status": status, "start": call.start, "end": call.end,
-                "duration": duration, "for": question.where, "messages": [dict(each) for each in call.request.messages],
-                "reply": question.text or None, "tries": call.tries, **tokens, **failed})
+        self._records.ended(call, question.where, question.text, question.error, tokens)
 
     def _placed(self, question: Question, error: Exception) -> Exception:
         """The error, its message with the question that it is about in front."""
@@ -194,7 +175,8 @@ class Session:
 
 
 def _check(params: Mapping[str, Any]) -> None:
-    for name, least in (("delay", 0), ("max_delay", 0), ("backoff", 0), ("attempts", 1), ("workers", 1)):
+    for name, least in (("delay", 0), ("max_delay", 0), ("backoff", 0), ("attempts", 1),
+                        ("reask", 0), ("workers", 1)):
         if params[name] < least:
             raise UsageError(f"{name}: it is {least} or more, not {params[name]}")
     if params["timeout"] <= 0:

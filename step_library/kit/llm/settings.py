@@ -37,6 +37,8 @@ CALLING = (
     Param("delay", "number", 1.0, "seconds before the second try; the service's Retry-After counts where it is longer"),
     Param("backoff", "number", 2.0, "factor by which the delay grows with each try"),
     Param("max_delay", "number", 60.0, "seconds that are waited at most; a longer Retry-After is a failure"),
+    Param("reask", "int", 0, "times that the question is asked anew when the reply is not as parse_output and schema "
+          "want it, or has no text"),
     Param("budget_tokens", "int | null", None, "tokens for all calls of the run together, as ctx['llm_usage'] counts "
           "them; a call that could exceed it is not made: what it sends counts, and its max_tokens"),
     Param("budget_cost", "number | null", None, "the same for money, in the unit of prices"),
