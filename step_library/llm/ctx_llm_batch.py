@@ -7,12 +7,12 @@ from typing import Any
 from octo.context import Context
 from octo.errors import ShapeError, UsageError, nearest
 from octo.scriptlet import Param, scriptlet
-from step_library.kit.llm.asking import Ask, answer, written_down
+from step_library.kit.llm.asking import Ask, answer, put, written_down
 from step_library.kit.llm.messages import data_of, library_of, named
 from step_library.kit.llm.session import Question, Session
 from step_library.kit.llm.settings import CALLING, ERROR_TO_CTX, READING, SENDING, data_format
 from step_library.kit.records import records
-from step_library.kit.values.ctx_copies import table
+from step_library.kit.values.ctx_copies import one_change, table
 from step_library.kit.values.ctx_values import Ctx
 
 STEP = "ctx_llm_batch"
@@ -56,11 +56,10 @@ def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
     for error in failed.values() if params["error_to_ctx"] else ():
         written_down(ctx, "errors", STEP, error)
     good = [ask for ask in asks if ask.error is None]
-    ctx[out] = {ask.key_name: ask.value for ask in good}
-    if params["parse_output"] != "text":
-        ctx[f"{out}_raw"] = {ask.key_name: ask.text for ask in good}
-    if keeps:
-        ctx[f"{out}_errors"] = {key: str(error) for key, error in failed.items()}
+    with one_change(ctx):
+        put(ctx, out, {ask.key_name: ask.value for ask in good}, params, {ask.key_name: ask.text for ask in good})
+        if keeps:
+            ctx[f"{out}_errors"] = {key: str(error) for key, error in failed.items()}
     result: dict[str, Any] = {"summarized": [ask.key_name for ask in good]}
     return {**result, "failed": list(failed)} if failed else result
 

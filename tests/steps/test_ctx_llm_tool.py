@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from octo.context import Context
-from octo.errors import MissingKey, OctoError
+from octo.errors import MissingKey, OctoError, ShapeError
 from step_library.kit.llm.failures import BadReply, BudgetExceeded
 from step_library.llm import ctx_llm_tool
 from tests.recipe.runs import Project
@@ -67,6 +67,19 @@ def test_a_missing_key_sends_nothing(ctx: Any) -> None:
         with pytest.raises(OctoError, match="parameter 'instruction' is missing"):
             ctx_llm_tool.run(ctx, {"key": "data", "out": "o"})
     assert not server.asked
+
+
+def test_what_cannot_be_sent_or_read_is_told_before_the_call() -> None:
+    ctx: dict[str, Any] = {"data": {1, 2}, "nan": [float("nan")]}
+    with llm_server() as server:
+        for key in ("data", "nan"):
+            with pytest.raises(ShapeError, match="cannot be sent as JSON"):
+                ctx_llm_tool.run(ctx, {**ECHO, "key": key, "backend": "openai"})
+        with pytest.raises(OctoError, match="schema: there is no rule 'tpye'; did you mean type"):
+            ctx_llm_tool.run({"data": 1}, {**ECHO, "backend": "openai", "schema": {"tpye": "dict"}})
+    assert not server.asked
+    ctx_llm_tool.run(ctx, {**ECHO, "data_format": "str"})
+    assert ctx["o"] == "{1, 2}"
 
 
 def test_a_long_list_goes_in_pieces_and_comes_back_as_one(ctx: Any) -> None:

@@ -14,6 +14,7 @@ from step_library.kit.llm.messages import filled, messages_of, pieces_of
 from step_library.kit.llm.replies import finished, joined, parsed_as
 from step_library.kit.llm.session import NEVER, Question, Session
 from step_library.kit.records import records
+from step_library.kit.values.ctx_copies import one_change
 from step_library.kit.values.ctx_values import Ctx, plain
 
 
@@ -110,9 +111,10 @@ def policy(settings: Mapping[str, Any]) -> str:
 
 def put(ctx: Ctx, out: str, value: Any, settings: Mapping[str, Any], text: Any) -> None:
     """Write a value to `ctx[out]`, where it was parsed the text to `ctx[<out>_raw]` too."""
-    if settings["parse_output"] != "text":
-        ctx[f"{out}_raw"] = text
-    ctx[out] = value
+    with one_change(ctx):
+        if settings["parse_output"] != "text":
+            ctx[f"{out}_raw"] = text
+        ctx[out] = value
 
 
 def written_down(ctx: Ctx, key: str, step: str, raised: Exception) -> None:

@@ -34,7 +34,12 @@ def text_of(data: Any, data_format: str) -> str:
     """Data as it is sent: text as it is, else by str() or as JSON."""
     if isinstance(data, str):
         return data
-    return str(data) if data_format == "str" else json.dumps(data, ensure_ascii=False)
+    if data_format == "str":
+        return str(data)
+    try:
+        return json.dumps(data, ensure_ascii=False, allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ShapeError(f"the data cannot be sent as JSON: {error}; data_format: str sends it by str()") from None
 
 
 def pieces_of(data: Any, data_format: str, chunk_chars: int | None) -> list[str]:

@@ -10,7 +10,7 @@ from octo.errors import InvalidValue, ShapeError
 from octo.store import checked
 from step_library.kit.llm.failures import BadReply
 from step_library.kit.values.ctx_values import described
-from step_library.kit.values.rules import problems, tests_of
+from step_library.kit.values.rules import Test, problems, tests_of
 
 FORMATS = ("text", "json", "list", "dict")
 KINDS = {"list": list, "dict": dict}
@@ -26,9 +26,14 @@ def parsed_as(wanted: str, text: str) -> Any:
     return value
 
 
+def tests_for(settings: Mapping[str, Any]) -> list[Test]:
+    """What schema asks of a reply; ParamError where it is none."""
+    return tests_of(settings["schema"], "schema") if settings["schema"] else []
+
+
 def finished(settings: Mapping[str, Any], value: Any) -> Any:
     """A parsed reply, checked by schema and worked on by post_fn."""
-    wrong = list(problems(tests_of(settings["schema"], "schema"), value, "the reply")) if settings["schema"] else []
+    wrong = list(problems(tests_for(settings), value, "the reply"))
     if wrong:
         raise BadReply("schema: " + "; ".join(wrong[:10]))
     return value if settings["post_fn"] is None else worked_on(settings["post_fn"], value)

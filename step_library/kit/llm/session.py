@@ -20,6 +20,7 @@ from step_library.kit.llm.backends import MODEL, Reply, Request, backend_of
 from step_library.kit.llm.call_records import CallRecords
 from step_library.kit.llm.calls import Call, Calls
 from step_library.kit.llm.failures import BadReply, LlmFailed
+from step_library.kit.llm.replies import tests_for
 from step_library.kit.llm.reply_cache import ReplyCache, digest
 from step_library.kit.llm.spending import Spending
 from step_library.kit.values.ctx_values import Ctx
@@ -66,7 +67,8 @@ class Session:
         self._backend.close()
 
     def request(self, settings: Mapping[str, Any], messages: Sequence[Mapping[str, str]]) -> Request:
-        """A request with a step's or a link's model and options; UsageError where it cannot be made or paid."""
+        """A request with a step's or a link's model and options; an error where it cannot be made, paid or read."""
+        tests_for(settings)
         model = settings["model"] or os.environ.get(MODEL) or self._backend.model
         if not model:
             raise UsageError(f"model is missing: {self._backend.name} has none of its own")
