@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from octo.context import Context
-from octo.errors import MissingKey, OctoError, ShapeError, UsageError
+from octo.errors import MissingKey, NotAvailable, OctoError, ShapeError, UsageError
 from step_library.kit.llm.failures import BadReply, LlmFailed
 from step_library.llm import ctx_ai_llm
 from tests.recipe.runs import Project
@@ -249,6 +249,14 @@ def test_a_streamed_reply_grows_in_ctx(ctx: Any) -> None:
     assert server.asked[0].json["stream"] is True and ctx["o"] == "re:p\n\nonetwothree"
     assert all(ctx["o"].startswith(text) for text in seen)
     assert ctx["llm_usage"][0]["total_tokens"] == 15
+
+
+def test_without_the_package_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "openai", None)
+    monkeypatch.delitem(sys.modules, "step_library.kit.llm.openai_client", raising=False)
+    with pytest.raises(NotAvailable, match="needs openai") as raised:
+        ctx_ai_llm.run({"data": 1}, {**ECHO, "backend": "local", "model": "m"})
+    assert raised.value.hints == ["pip install 'octo-step-engine[llm]'"]
 
 
 def test_the_import_is_light() -> None:
