@@ -178,6 +178,9 @@ class RunJobs:
     def settle(self, timeout: float) -> None:
         """Wait for the finite ones, as long as nobody asks the run to stop; then cancel them."""
         give_up = time.monotonic() + timeout
+        for job in self._pool.jobs():
+            if not job.periodic and (job.next_run or 0) > time.time() + timeout and job.cancel():
+                log.warning("%s: cancelled, it is due later than the run waits", job.id)
         while not self._stopped() and time.monotonic() < give_up:
             if self._pool.wait(min(0.2, max(0.0, give_up - time.monotonic()))):
                 return

@@ -6,44 +6,27 @@ from collections.abc import Mapping
 from typing import Any
 
 from octo.engine.retry import Retry
-from octo.errors import MissingKey, NameNotFound, nearest
+from octo.errors import MissingKey, nearest
 from octo.executors.jobs import is_live
-from octo.executors.timing import Timing
-from octo.param import MissingParam, Param, ParamError, Table
-from octo.scriptlet import call, mistakes, resolve, scriptlet
+from octo.param import MissingParam, Param, ParamError
+from octo.scriptlet import call, resolve, scriptlet
 from step_library.kit.records import records
 from step_library.kit.values.ctx_values import Ctx
 from step_library.kit.work.calls import call_again
 from step_library.kit.work.job_control import cancel_job
 from step_library.kit.work.jobs import jobs_of
 from step_library.kit.work.lasting_jobs import named, start_lasting, stop_lasting
+from step_library.kit.work.scheduled_jobs import JOB, ScheduledJobs, checked_entry
 
-JOB = Table((
-    Param("job_id", "str", help="name of the job in ctx['jobs']"),
-    Param("fn", "callable", help="the function: a library step's name or module:function"),
-    Param("args", "dict", {}, "its arguments, by name"),
-    Param("interval", "number | str | null", None, "seconds, or text such as 5m", ("every",)),
-    Param("at", "str | null", None, "local time such as 15:30, or a moment such as 2031-01-31 15:30"),
-    Param("cron", "str | null", None, "cron expression"),
-    Param("repeat", "str | null", None, "at once or daily", choices=("once", "daily")),
-    Param("run_now", "bool", False, "the first call at once"),
-    Param("attempts", "int", 1, "how often a call is tried"),
-    Param("delay", "number", 0, "seconds between tries"),
-    Param("backoff", "number", 1, "factor by which delay grows"),
-    Param("on_success", "callable | null", None, "function of job_id and result"),
-    Param("on_failure", "callable | null", None, "function of job_id and error"),
-    Param("log", "bool", False, "a line in ctx['log'] for each call"),
-))
-"""What stands in one entry of `jobs`."""
 AROUND = ("attempts", "delay", "backoff", "on_success", "on_failure", "log")
 """What needs more than the call of the function itself."""
 
 
 @scriptlet(
     params=[
-        Param("jobs", "list[dict] | null", None,
-              "one dict a job: job_id, fn, args, and one of interval (seconds, 5m, PT5M), at (15:30; repeat: daily) "
-              "and cron; also run_now, attempts, delay, backoff, on_success, on_failure, log"),
+        ScheduledJobs("jobs", "list[dict] | null", None,
+                      "one dict a job: job_id, fn, args, and one of interval (seconds, 5m, PT5M), at (15:30; repeat: "
+                      "daily) and cron; also run_now, attempts, delay, backoff, on_success, on_failure, log"),
         Param("replace", "bool", False, "whether a job takes the place of a live one of its id"),
         Param("cancel", "list[str] | null", None, "ids of jobs to end, before others are started"),
     ]
@@ -55,14 +38,14 @@ def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
     or error}`, epoch seconds. With `interval` the first call comes after that time, with `at` there is one (a time of
     day that is past: tomorrow). A failed call does not end a job that repeats; what comes late is left out. A function
     whose parameters are (ctx, params) gets `args` as its params. In a run, jobs that repeat end with it, and those
-    found by name come back on a resume; a single call is waited for as `jobs_timeout` says. `octo exec` stays until
-    Ctrl-C. Raises ParamError (a ValueError) for what is wrong in an entry and for an id that is in use.
+    found by name come back on a resume; a single call is waited for if it is due within `jobs_timeout`. `octo exec`
+    stays until Ctrl-C. Raises ParamError (a ValueError) for what is wrong in an entry and for an id that is in use.
     """
     if params["jobs"] is None and params["cancel"] is None:
         raise MissingParam("parameter 'jobs' is missing: a list with one dict a job, such as "
                            "{job_id: ping, fn: my_module:ping, interval: 60}")
     there = jobs_of(ctx)
-    entries = [_checked(entry, place) for place, entry in enumerate(params["jobs"] or ())]
+    entries = [checked_entry(entry, place) for place, entry in enumerate(params["jobs"] or ())]
     ids = [entry["job_id"] for entry in entries]
     _check_ids(ids, params, there)
     unknown = [id for id in params["cancel"] or () if id not in there]
@@ -80,31 +63,7 @@ def cancel(ctx: Ctx, job_id: str) -> bool:
     return stop_lasting(ctx, job_id)
 
 
-def _checked(given: Mapping[str, Any], place: int) -> dict[str, Any]:
-    """One entry, complete, with its `schedule`; ParamError names the job."""
-    where = f"jobs[{place}]" + (f" ({given['job_id']})" if "job_id" in given else "")
-    try:
-        entry = JOB.fill(given)
-        wrong = mistakes(entry["fn"], params=entry["args"])
-        if wrong:
-            raise ParamError(wrong[0])
-        schedule = {"interval": entry["interval"], "at": entry["at"], "cron": entry["cron"], "repeat": entry["repeat"],
-                    "run_now": entry["run_now"]}
-        entry["schedule"] = {name: value for name, value in schedule.items() if value not in (None, False)}
-        Timing.of(entry["schedule"])
-    except (MissingParam, NameNotFound) as error:
-        raise type(error)(f"{where}: {error.message}") from None
-    except ValueError as error:
-        raise ParamError(f"{where}: {error}") from None
-    if entry["attempts"] < 1 or entry["delay"] < 0 or entry["backoff"] <= 0:
-        raise ParamError(f"{where}: attempts is 1 or more, delay 0 or more, backoff more than 0")
-    return entry
-
-
 def _check_ids(ids: list[str], params: Mapping[str, Any], there: Mapping[str, Any]) -> None:
-    twice = next((id for id in ids if ids.count(id) > 1), None)
-    if twice is not None:
-        raise ParamError(f"jobs: {twice!r} stands there twice; each job has an id of its own")
     free = params["cancel"] or ()
     for id in ids:
         entry = there.get(id)

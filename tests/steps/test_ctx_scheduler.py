@@ -212,11 +212,12 @@ def test_in_a_recipe_it_comes_back_with_a_resume(tmp_path: Path) -> None:
               jobs:
                 - {job_id: beat, fn: "BODY:beat", args: {by: 2}, interval: 0.02}
                 - {job_id: logged, fn: "BODY:once", interval: 0.02, log: true}
-                - {job_id: once, fn: "BODY:once", at: 03:07}
+                - {job_id: once, fn: "BODY:once", at: "2098-01-01"}
           - {name: gate, module: BODY, function: gate}
-        jobs_timeout: 0
     """)
-    assert project.run().status == "COMPLETE_ERROR"
+    result = project.run()
+    assert result.status == "COMPLETE_ERROR"
+    assert "once: cancelled, it is due later than the run waits" in project.log(result.run_id)
     jobs = project.ctx["jobs"]
     assert {job["status"] for job in jobs.values()} == {"cancelled"} and jobs["beat"]["schedule"] == {"interval": 0.02}
     (project.folder / "go").touch()
@@ -226,11 +227,10 @@ def test_in_a_recipe_it_comes_back_with_a_resume(tmp_path: Path) -> None:
     assert project.steps["schedule"]["result"] == {"scheduled": ["beat", "logged", "once"]}
 
 
-def test_in_a_recipe_mistakes_end_the_step(tmp_path: Path) -> None:
+def test_mistakes_in_a_recipe_are_found_before_it_runs(tmp_path: Path) -> None:
     project = Project(tmp_path / "p")
     project.recipe("""
         steps:
           - {name: s, function: ctx_scheduler, params: {jobs: [{job_id: a, fn: "math:sqrt", args: {x: 4}, at: "noon"}]}}
     """)
-    assert project.run().status == "COMPLETE_ERROR"
-    assert "such as 15:30" in project.steps["s"]["error"]["message"] and "jobs" not in project.ctx
+    assert "r.yaml:3: " in (said := str(project.refused())) and "jobs[0] (a): at is a time such as 15:30" in said
