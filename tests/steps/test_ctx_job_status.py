@@ -85,10 +85,11 @@ def test_as_a_table(ctx: Any) -> None:
 
 def test_old_ones_are_removed(ctx: Any) -> None:
     ctx["jobs"]["new"] = {"status": "done", "end": time.time()}
+    ctx["jobs"]["daily"] = {"status": "done", "end": 1000.0, "next_run": time.time() + 3600}  # it comes again
     run(ctx, {"prefix": "job", "purge": 3600})
-    assert list(ctx["jobs"]) == ["job1", "load", "new"]
+    assert list(ctx["jobs"]) == ["job1", "load", "new", "daily"]
     run(ctx, {"status": "done", "purge": 3600})
-    assert list(ctx["jobs"]) == ["job1", "new"]
+    assert list(ctx["jobs"]) == ["job1", "new", "daily"]
 
 
 def test_waiting_and_cancelling(empty: Any) -> None:
