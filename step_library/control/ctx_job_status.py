@@ -14,7 +14,7 @@ from octo.param import MissingParam, ParamError
 from octo.scriptlet import Param, scriptlet
 from step_library.kit.records.records import now_text
 from step_library.kit.values.ctx_values import Ctx
-from step_library.kit.work.job_control import cancel_job, lives, wait_for_jobs
+from step_library.kit.work.job_control import cancel_job, wait_for_jobs
 from step_library.kit.work.jobs import KEY, jobs_of
 
 STATUSES = ("queued", "running", "done", "error", "cancelled")
@@ -114,7 +114,7 @@ def _field(entry: Any, name: str) -> Any:
 
 def _cancel(ctx: Ctx, ids: list[str]) -> None:
     for job_id in ids:
-        if lives(jobs_of(ctx).get(job_id)):
+        if _field(jobs_of(ctx).get(job_id), "status") in LIVE:
             cancel_job(ctx, job_id)
 
 
@@ -150,7 +150,7 @@ def _row(job_id: str, entry: Mapping[str, Any]) -> dict[str, Any]:
 def _purge(ctx: Ctx, ids: list[str], seconds: float) -> None:
     before = time.time() - seconds
     jobs = jobs_of(ctx)
-    old = [job_id for job_id in ids if job_id in jobs and not lives(jobs[job_id])
+    old = [job_id for job_id in ids if _field(jobs.get(job_id), "status") not in (None, *LIVE)
            and (_field(jobs[job_id], "end") or 0) <= before]
     if isinstance(ctx, Context):
         with ctx.transaction():

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from octo.context import Context
 from octo.errors import MissingKey, UsageError, nearest
@@ -38,22 +37,17 @@ def cancel_job(ctx: Ctx, job_id: str) -> bool:
     jobs = jobs_of(ctx)
     if job_id not in jobs:
         raise MissingKey(f"there is no job {job_id!r} in ctx['{KEY}']{nearest(job_id, jobs)}")
-    if not lives(jobs[job_id]):
+    if status_of(ctx, job_id) not in LIVE:
         return False
     job = job_of(ctx, job_id)
     if job is None:
-        if not lives(jobs_of(ctx).get(job_id)):  # it has ended meanwhile
+        if status_of(ctx, job_id) not in LIVE:  # it has ended meanwhile
             return False
         raise UsageError(f"job {job_id} runs in another process, or that process is gone: it can be cancelled only "
                          "where it was started")
     if isinstance(ctx, Context) and ctx.in_a_run:
         return bool(ctx.jobs.cancel(job_id))
     return job.cancel()
-
-
-def lives(entry: Any) -> bool:
-    """Whether an entry of ctx["jobs"] is of a job that has not ended; a scheduled one reads done between its calls."""
-    return isinstance(entry, Mapping) and (entry.get("status") in LIVE or entry.get("next_run") is not None)
 
 
 def status_of(ctx: Ctx, job_id: str) -> str | None:
