@@ -403,8 +403,9 @@ class JobPool:
         self._changed.notify_all()
 
     def _cancel(self, job: Job) -> bool:
-        job.stop.set()
-        return self._end(job, CANCELLED)
+        was_live = self._end(job, CANCELLED)
+        job.stop.set()  # after that: a function that returns at once has not ended well
+        return was_live
 
     def _end(self, job: Job, status: str, *, value: Any = None, error: BaseException | None = None) -> bool:
         with self._changed:

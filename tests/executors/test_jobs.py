@@ -234,6 +234,19 @@ def test_a_periodic_job_that_is_done(pool: JobPool) -> None:
     assert job.result(LONG) == 1 and job.status == "done"
 
 
+def test_a_function_that_returns_as_soon_as_it_is_cancelled_has_not_ended_well(pool: JobPool) -> None:
+    for _ in range(100):
+        began = threading.Event()
+
+        def work(began: threading.Event = began) -> None:
+            job = current_job()
+            began.set()
+            assert job is not None and job.stop.wait(LONG)
+
+        job = pool.submit(work)
+        assert began.wait(LONG) and job.cancel() and job.status == "cancelled"
+
+
 def test_a_limit_holds_the_others_back(pool: JobPool) -> None:
     limit, go = Limit(2), threading.Event()
     began: list[int] = []

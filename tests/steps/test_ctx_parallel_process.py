@@ -39,7 +39,8 @@ def die():
     os._exit(3)
 
 def hang(file):
-    Path(file).write_text(str(os.getpid()))
+    Path(file + ".new").write_text(str(os.getpid()))
+    os.replace(file + ".new", file)
     while True:
         time.sleep(0.01)
 
