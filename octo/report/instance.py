@@ -23,7 +23,7 @@ def read_instance(store: ParameterStore, directory: str) -> dict[str, Any]:
     nodes = {} if steps else _nodes(_group(state, "engine"), store.history(("engine",)))
     found: dict[str, Any] = {
         "directory": directory,
-        "state": state_now(store, settings),
+        "state": state_now(store, state),
         "run_id": str(settings.get("run_id") or ""),
         "recipe": str(settings.get("recipe_path") or ""),
         "library": str(settings.get("step_engine_library_path") or ""),
@@ -39,10 +39,10 @@ def read_instance(store: ParameterStore, directory: str) -> dict[str, Any]:
     return found
 
 
-def state_now(store: ParameterStore, settings: Mapping[str, Any]) -> str:
-    """The state that stands in the instance, unless its engine is gone: `interrupted`."""
-    state = str(settings.get("step_engine_state") or "INACTIVE")
-    return "interrupted" if state in RUNNING and store.running() is None else state
+def state_now(store: ParameterStore, state: Any) -> str:
+    """The state that stands in the instance (what `store` has read), unless its engine is gone: `interrupted`."""
+    named = str(_group(state, GLOBAL).get("step_engine_state") or "INACTIVE")
+    return "interrupted" if named in RUNNING and store.running() is None else named
 
 
 def _group(state: Any, name: str) -> dict[str, Any]:
