@@ -72,7 +72,8 @@ def _read(template: Path) -> str:
 
 def _names(ctx: Ctx, params: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
     """What the template may use, and for names that point at no key of ctx what is to be said."""
-    shared = {key: plain(ctx, key) for key in ctx if any(fnmatchcase(key, one) for one in params["ctx_keys"])}
+    shared = {str(key): plain(ctx, key) for key in ctx
+              if any(fnmatchcase(str(key), one) for one in params["ctx_keys"])}
     names: dict[str, Any] = {"ctx": shared, **shared}
     lost: dict[str, str] = {}
     for name, value in params["vars"].items():
@@ -123,12 +124,15 @@ def _filled(text: str, names: Mapping[str, Any], what: str, is_html: bool) -> st
 
 def _rendered(text: str, names: Mapping[str, Any], what: str, is_html: bool) -> str:
     from jinja2 import TemplateSyntaxError, UndefinedError
+    from jinja2.filters import FILTERS
 
     from octo.recipe.template import sandbox
 
     environment = sandbox(autoescape=is_html)
     environment.filters["table"] = lambda value: _table(value, "what is given to table", is_html)
     environment.filters["date"] = _date
+    if is_html:
+        environment.filters["tojson"] = FILTERS["tojson"]  # which a page's scripts can read
     try:
         return str(environment.from_string(text).render(names))
     except TemplateSyntaxError as error:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from octo.context import Context
+from octo.store import ParameterStore
 
 RECORDS = {
     "step_times": [
@@ -59,7 +60,7 @@ def test_all_that_there_is_as_tables(octo: Any, told: str) -> None:
     assert found["Timings"][1].split() == "load 2 6.00 s 3.00 s 2.00 s 4.00 s 1".split()
     assert found["Timings"][2].split()[0] == "fast" and len(found["Timings"]) == 3
     memory = [" ".join(line.split()) for line in found["Memory of Python"]]
-    assert memory[0] == "* measured while others ran at the same time"
+    assert memory[0] == "What is marked with * was measured while others ran at the same time."
     assert memory[2] == "load* 1 1.00 s 1.00 s -2 KiB ctx['profile']"
     assert memory[3] == "peaks 1 1.50 s 1.50 s 5 MiB ctx['trace']"
     assert found["Resources of the process"][1].split() == "load 2 4.00 s 2.00 s 40 % 3 MiB +2 MiB".split()
@@ -128,6 +129,12 @@ def test_of_a_step_library(octo: Any, it: str) -> None:
     octo("reset", it)
     octo("run", it)
     assert octo("report", it, "--json").json["nodes"]["step_node_start"]["first"] > nodes["step_node_start"]["last"]
+
+
+def test_a_run_whose_engine_is_gone(octo: Any, it: str) -> None:
+    octo("run", it)
+    ParameterStore(it).set("global_parameters", "step_engine_state", "RUNNING")
+    assert octo("report", it).out.startswith("interrupted\n")
 
 
 def test_lists_that_are_none_and_strange_entries(octo: Any, it: str) -> None:

@@ -105,6 +105,12 @@ def test_in_html_nothing_is_taken_for_markup(ctx: Any, template: str) -> None:
     assert text.startswith("<b>&lt;script&gt;&amp;</b><table>") and "&lt;u&gt;" in text and "<u>" not in text
 
 
+def test_json_in_a_script_of_a_page(ctx: Any) -> None:
+    text = filled(ctx, "<script>rows = {{ rows | tojson }}</script>", "t.html.j2", out="o.html",
+                  vars={"rows": ["</script>", 1]})
+    assert text == '<script>rows = ["\\u003c/script\\u003e", 1]</script>'
+
+
 @pytest.mark.parametrize(("text", "params", "error", "words"), [
     ("{nam}", {"vars": {"name": 1}}, KeyError, "t.md: {nam}: there is no 'nam'; did you mean name?"),
     ("{r}", {"vars": {"r": "ctx:ai_sumary"}}, KeyError,
