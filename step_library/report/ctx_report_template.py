@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import os
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
@@ -91,11 +92,20 @@ def _names(ctx: Ctx, params: Mapping[str, Any]) -> tuple[dict[str, Any], dict[st
     return names, lost
 
 
-def _table(value: Any, where: str, is_html: bool) -> str:
-    from markupsafe import Markup
+class _Html(str):
+    """Text that is HTML already."""
 
+    def __html__(self) -> str:  # what jinja2 looks for
+        return self
+
+
+def _escaped(text: str) -> str:
+    return text if isinstance(text, _Html) else html.escape(text)
+
+
+def _table(value: Any, where: str, is_html: bool) -> str:
     table = value_table(value, where)
-    return Markup(html_table(table)) if is_html else "\n".join(markdown_table(table))
+    return _Html(html_table(table)) if is_html else "\n".join(markdown_table(table))
 
 
 # --- {name}
@@ -114,9 +124,7 @@ class _Tables:
 
 
 def _filled(text: str, names: Mapping[str, Any], what: str, is_html: bool) -> str:
-    from markupsafe import escape
-
-    return fill(text, {"table": _Tables(names, is_html), **names}, what, escape if is_html else str)
+    return fill(text, {"table": _Tables(names, is_html), **names}, what, _escaped if is_html else str)
 
 
 # --- jinja2
