@@ -87,7 +87,7 @@ def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
                     _record(ctx, event, destination, ok=False, error=str(error))
                 raise
             if params["remove"]:
-                _settle(ctx, claim, 1, to=TAKEN, changed=_unmarked)
+                _settle(ctx, claim, 1, to=TAKEN, changed=_settled)
             elif claim:
                 _settle(ctx, claim, 1, changed=lambda entry: {**entry, MARK: records.now_text()})
             if params["record"]:
@@ -127,6 +127,10 @@ def _settle(ctx: Ctx, claim: str, count: int, **how: Any) -> None:
 
 def _unmarked(entry: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in entry.items() if key != MARK}
+
+
+def _settled(entry: Mapping[str, Any]) -> dict[str, Any]:
+    return whole(_unmarked(entry))
 
 
 def _record(ctx: Ctx, event: Mapping[str, Any], destination: str, **came: Any) -> None:

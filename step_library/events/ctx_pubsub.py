@@ -63,11 +63,11 @@ def _taken(ctx: Ctx, wanted: str, params: dict[str, Any]) -> list[dict[str, Any]
             raise ParamError(f"{name}: it is more than 0, not {value:g}")
     is_meant = chooser(wanted, params["match"], source=params["from_source"], where=params["where"], fn=params["fn"])
     if max_age is not None:
-        take(ctx, EVENTS, older_than(max_age), to=TAKEN)
+        take(ctx, EVENTS, older_than(max_age), to=TAKEN, changed=whole)
     if params["peek"]:
         there = plain_list(ctx, EVENTS) if EVENTS in ctx else []
         return [whole(entry) for entry in there if is_meant(entry)][:limit]
-    return [whole(entry) for entry in take(ctx, EVENTS, is_meant, to=TAKEN, limit=limit)]
+    return [whole(entry) for entry in take(ctx, EVENTS, is_meant, to=TAKEN, changed=whole, limit=limit)]
 
 
 if __name__ == "__main__":

@@ -70,6 +70,7 @@ def test_what_others_wrote(ctx: Any) -> None:
     assert ctx_pubsub.run(ctx, {"subscribe": "a"}) == {
         "events": [{"event": "a", "timestamp": None, "source": None, "payload": {}}]}
     assert plain(ctx) == ["odd", {"payload": 1}, {"event": 3}]
+    assert plain(ctx, "event_log") == [{"event": "a", "timestamp": None, "source": None, "payload": {}}]
 
 
 def test_old_ones_and_bursts(ctx: Any) -> None:

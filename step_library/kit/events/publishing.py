@@ -9,7 +9,7 @@ from typing import Any
 
 from octo.param import ParamError
 from octo.store import checked
-from step_library.kit.events.choosing import EVENTS, MATCHES, TAKEN, fits, name_of, older_than
+from step_library.kit.events.choosing import EVENTS, MATCHES, TAKEN, fits, name_of, older_than, whole
 from step_library.kit.records import records
 from step_library.kit.records.taking import keep_newest, take
 from step_library.kit.values.ctx_values import Ctx, plain
@@ -39,7 +39,7 @@ def publish(ctx: Ctx, name: Any, source: str | None, payload: Any, *, keep: int 
     event = {"event": name, "timestamp": records.now_text(), **said}
     records.append(ctx, EVENTS, event)
     if max_age is not None:
-        take(ctx, EVENTS, older_than(max_age), to=TAKEN)
+        take(ctx, EVENTS, older_than(max_age), to=TAKEN, changed=whole)
     if keep is not None:
         keep_newest(ctx, EVENTS, keep)
     _tell(event)
