@@ -26,6 +26,8 @@ __all__ = ["get_events", "run", "subscribe", "summary"]
         Param("unless_within", "number | null", None,
               "do nothing where the same event (name, source, payload) was noted in these last seconds"),
         Param("file", "path | null", None, "also add it, as a line of JSON, to the end of this file"),
+        Param("broker_url", "str | null", None, "also send it, with all four fields, to this broker, where "
+              "ctx_event_bus_advanced of other programs hears it"),
     ]
 )
 def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
@@ -34,7 +36,7 @@ def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
     The time is local, `YYYY-MM-DD HH:MM:SS`. What `subscribe(event, callback)` of this module was told is called.
     `get_events` and `summary` read the events. Raises MissingParam (a KeyError) without event, ParamError (a
     ValueError) for an empty one, MissingKey for a payload without a required key, InvalidValue for one that is no
-    JSON, ShapeError where `ctx["events"]` is no list.
+    JSON, ShapeError where `ctx["events"]` is no list, BrokerFailed where it could not be sent; it is in ctx then.
     """
     payload = params["payload"]
     _check(payload, params["required"] or [])
@@ -46,6 +48,12 @@ def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
         from step_library.kit.files.record_files import add_text
 
         add_text(params["file"], json.dumps(event, ensure_ascii=False) + "\n")
+    if event is not None and params["broker_url"]:
+        from step_library.events import ctx_event_bus_advanced
+
+        ctx_event_bus_advanced.run(ctx, {"action": "publish", "event": event["event"], "payload": event["payload"],
+                                         "source": event["source"], "envelope": True,
+                                         "broker_url": params["broker_url"]})
     return {"event": params["event"], "count": len(ctx.get(EVENTS, []))}
 
 

@@ -15,6 +15,7 @@ from octo.errors import InvalidValue, MissingKey, OctoError, ShapeError
 from octo.param import MissingParam
 from step_library.events import ctx_event_bus
 from step_library.kit.events import publishing
+from step_library.kit.events.brokers import memory
 from tests.recipe.runs import Project
 
 
@@ -134,6 +135,18 @@ def test_a_copy_in_a_file(ctx: Any, tmp_path: Path) -> None:
     for name in ("ä", "b"):
         ctx_event_bus.run(ctx, {"event": name, "file": str(file)})
     assert [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()] == plain(ctx)
+
+
+def test_it_is_heard_by_other_programs_too(ctx: Any) -> None:
+    with memory("forwarded").listening(["hot"]) as next_one:
+        ctx_event_bus.run(ctx, {"event": "hot", "payload": [1], "broker_url": "memory://forwarded"})
+        message = next_one(0)
+    assert message is not None and message[0] == "hot"
+    sent = json.loads(message[1])
+    assert (sent["event"], sent["source"], sent["payload"]) == ("hot", None, [1])
+    with pytest.raises(ValueError, match="is no broker"):
+        ctx_event_bus.run(ctx, {"event": "hot", "broker_url": "mqtt://x"})
+    assert len(plain(ctx)) == 2
 
 
 def test_threads_lose_none(ctx: Any) -> None:
