@@ -294,6 +294,21 @@ def test_in_a_recipe_with_a_resume(tmp_path: Path, server: str) -> None:
     assert project.run().status == "COMPLETE_SUCCESS" and project.ctx["event_late"] == 1
 
 
+def test_in_a_recipe_a_job_waits_while_the_next_step_publishes(tmp_path: Path) -> None:
+    project = Project(tmp_path / "p")
+    project.recipe("""
+        defaults: {function: ctx_event_bus_advanced}
+        steps:
+          - {name: ear, params: {action: subscribe, event: "a*", broker_url: "memory://job", background: true,
+                                 to_events: true}}
+          - {name: mouth, params: {action: publish, event: ab, broker_url: "memory://job", payload: [1]}}
+    """)
+    assert project.run().status == "COMPLETE_SUCCESS"
+    assert project.steps["mouth"]["result"] == {"published": "ab", "receivers": 1}
+    assert project.ctx["event_ab"] == [1] and project.ctx["events"][0]["event"] == "ab"
+    assert project.ctx["jobs"][project.steps["ear"]["result"]["job_id"]]["status"] == "done"
+
+
 def test_a_background_step_ends_with_the_run(tmp_path: Path) -> None:
     project = Project(tmp_path / "p")
     project.bodies("def nothing(): pass")

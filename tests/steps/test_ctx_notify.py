@@ -18,6 +18,7 @@ from octo.errors import MissingKey, OctoError, UsageError
 from octo.executors.jobs import default_pool
 from octo.param import MissingParam
 from step_library.events import ctx_notify
+from step_library.kit.notify import channels
 from step_library.kit.notify.channels import Delivery, Way
 from tests.recipe.runs import Project
 from tests.steps.local_http import LocalHttp, local_http
@@ -139,7 +140,8 @@ def test_a_type_that_there_is_not(ctx: Any, caplog: pytest.LogCaptureFixture) ->
     assert not list(ctx) and "no channel 'sms'; there are email, slack, teams, webhook" in caplog.text
 
 
-def test_a_channel_of_ones_own(ctx: Any) -> None:
+def test_a_channel_of_ones_own(ctx: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(channels, "_channels", dict(channels._channels))
     paged: list[Any] = []
 
     def pager(settings: Any) -> list[Delivery]:
@@ -182,6 +184,8 @@ def test_templates(ctx: Any, message: str, text: str) -> None:
      "timeout: it is more than 0"),
     ({"type": "slack", "webhook_url": "http://127.0.0.1:9/", "message": "x", "retries": -1}, ValueError,
      "retries: it is 0 or more"),
+    ({"type": "slack", "webhook_url": "http://127.0.0.1:9/", "message": "x", "throttle": 9, "record": False},
+     ValueError, "throttle: it looks at ctx['notifications']"),
     ({"type": "slack", "url": "http://127.0.0.1:9/", "message": "x"}, OctoError, "unknown parameter 'url'"),
 ])
 def test_mistakes(ctx: Any, params: dict[str, Any], error: type[Exception], words: str) -> None:

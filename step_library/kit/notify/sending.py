@@ -45,7 +45,9 @@ def notify(ctx: Ctx, params: Mapping[str, Any], *, strict: bool = True) -> Outco
         log.warning("nothing is sent: there is no channel %r; there are %s", params["type"], ", ".join(channel_names()))
         return None
     way = _way(params, strict)
-    if params["record"] or params["throttle"] is not None:
+    if params["throttle"] is not None and not params["record"]:
+        raise ParamError("throttle: it looks at ctx['notifications'], so it needs record")
+    if params["record"]:
         records.check_list(ctx, KEY)
     settings = {**params, **params["settings"]}
     if params["use_template"]:
