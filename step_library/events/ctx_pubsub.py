@@ -38,8 +38,8 @@ def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
 
     Events stand in `ctx["events"]` as `{event, timestamp, source, payload}`; what is taken goes to
     `ctx["event_log"]`, and one of several threads or parallel steps has it. It stays taken when the step that took it
-    fails later. Without event and subscribe nothing is done: `{"status": "noop"}`. With unless_within the name is
-    null where nothing was published.
+    fails later: where that is not wanted peek, do the work, then take. Without event and subscribe nothing is done:
+    `{"status": "noop"}`. With unless_within the name is null where nothing was published.
 
     Raises ParamError (a ValueError) for both at once and for an empty name, ShapeError where `ctx["events"]` is no
     list, NotAvailable for taking in a worker process. `subscribe` in this module is for callbacks.
