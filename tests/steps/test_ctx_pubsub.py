@@ -192,6 +192,44 @@ def test_parallel_steps_that_take_and_one_fails(tmp_path: Path) -> None:
     assert [each["event"] for each in project.ctx["events"]] == ["tock"] * 25 + ["later"]
 
 
+@pytest.mark.parametrize("mark", [False, True])
+def test_what_is_taken_stays_taken_when_events_in_front_of_it_are_undone(tmp_path: Path, mark: bool) -> None:
+    """A step that writes to the list by itself fails, after another took from it: no event is taken in its stead."""
+    project = Project(tmp_path / "p")
+    project.bodies("""
+        import threading
+        from scriptlets.python.core import ctx_event_alert, ctx_pubsub
+        published, taken = threading.Event(), threading.Event()
+        def publish(ctx):
+            ctx["events"].append({"event": "own", "payload": "undone"})
+            for name in ("a", "tick", "b", "tick", "c"):
+                ctx_pubsub.run(ctx, {"event": name})
+            published.set()
+            assert taken.wait(30)
+            raise ValueError("no luck")
+        def take(ctx, mark):
+            assert published.wait(30)
+            if mark:
+                ctx_event_alert.run(ctx, {"event": "tick", "notify_fn": str, "mark": True, "mode": "all"})
+            else:
+                ctx_pubsub.run(ctx, {"subscribe": "tick"})
+            taken.set()
+    """)
+    project.recipe(f"""
+        ctx: {{events: []}}
+        steps:
+          - {{name: publish, module: BODY, function: publish, parallel: true}}
+          - {{name: take, module: BODY, function: take, parallel: true, params: {{mark: {str(mark).lower()}}}}}
+    """)
+    assert project.run().status == "COMPLETE_ERROR"
+    found = [(each["event"], each.get("notified", "")[:2]) for each in project.ctx["events"]]
+    if mark:
+        assert found == [("a", ""), ("tick", "20"), ("b", ""), ("tick", "20"), ("c", "")]
+    else:
+        assert found == [("a", ""), ("b", ""), ("c", "")]
+        assert [each["event"] for each in project.ctx["event_log"]] == ["tick", "tick"]
+
+
 def test_a_worker_process_publishes_but_does_not_take(tmp_path: Path) -> None:
     project = Project(tmp_path / "p")
     project.recipe("""

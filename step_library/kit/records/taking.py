@@ -85,7 +85,7 @@ def _from_context(ctx: Context, key: str, choose: Choose, to: str | None = None,
         moved = taken if changed is None else [changed(entry) for entry in copied(taken)]
         left = _left(there[first:end], [number - first for number in places],
                      moved if changed is not None and to is None else [])
-        # A record: entries are removed by their position, which an undo of one of two parallel steps would shift.
+        # A record: parallel takers do not clash, and no undo puts back what somebody may have acted upon.
         tx.apply({"op": "splice", "path": list(place), "start": first, "count": end - first,
                   "items": checked(left, place), "old": there[first:end], "record": True})
         if to is not None:
