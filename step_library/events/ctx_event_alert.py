@@ -81,21 +81,24 @@ def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
             try:
                 alert(ctx, event)
             except BaseException as error:
-                if claim:  # this one and those behind it are free again
-                    _settle(ctx, claim, len(events) - number, changed=_unmarked)
+                _settle(ctx, claim, len(events) - number, changed=_unmarked)  # it and those behind it are free again
                 if params["record"]:
                     _record(ctx, event, destination, ok=False, error=str(error))
                 raise
             if params["remove"]:
                 _settle(ctx, claim, 1, to=TAKEN, changed=_settled)
-            elif claim:
+            else:
                 _settle(ctx, claim, 1, changed=lambda entry: {**entry, MARK: records.now_text()})
             if params["record"]:
                 _record(ctx, event, destination, ok=True)
 
     if events and params["background"]:
         job_id = f"alert-{secrets.token_hex(4)}"
-        start_job(ctx, job_id, work, {})
+        try:
+            start_job(ctx, job_id, work, {})
+        except BaseException:
+            _settle(ctx, claim, len(events), changed=_unmarked)
+            raise
         return {**done, "job_id": job_id}
     work(ctx)
     return done
@@ -121,8 +124,9 @@ def _chooser(params: Mapping[str, Any]) -> Callable[[Any], bool]:
 
 
 def _settle(ctx: Ctx, claim: str, count: int, **how: Any) -> None:
-    """The first events that are claimed so: they are dealt with, or given back."""
-    take(ctx, EVENTS, lambda entry: isinstance(entry, Mapping) and entry.get(MARK) == claim, limit=count, **how)
+    """The first events that are claimed so, if any were: they are dealt with, or given back."""
+    if claim:
+        take(ctx, EVENTS, lambda entry: isinstance(entry, Mapping) and entry.get(MARK) == claim, limit=count, **how)
 
 
 def _unmarked(entry: Mapping[str, Any]) -> dict[str, Any]:

@@ -203,6 +203,16 @@ def test_in_the_background(ctx: Any) -> None:
     assert plain(ctx) == EVENTS[1:] and plain(ctx, "alerts")[0]["ok"] is True
 
 
+def test_a_job_that_cannot_begin_leaves_the_events_free(ctx: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*job: Any) -> None:
+        raise OctoError("no more jobs")
+
+    monkeypatch.setattr(ctx_event_alert, "start_job", refuse)
+    with pytest.raises(OctoError, match="no more jobs"):
+        alert(ctx, background=True, mark=True)
+    assert plain(ctx) == EVENTS and told == []
+
+
 @pytest.mark.parametrize(("params", "error", "words"), [
     ({"notify_fn": send_slack_alert}, MissingParam, "'event' is missing"),
     ({"event": "a"}, MissingParam, "'notify_fn' is missing"),

@@ -185,7 +185,7 @@ def test_templates(ctx: Any, message: str, text: str) -> None:
     ({"type": "slack", "webhook_url": "http://127.0.0.1:9/", "message": "x", "retries": -1}, ValueError,
      "retries: it is 0 or more"),
     ({"type": "slack", "webhook_url": "http://127.0.0.1:9/", "message": "x", "throttle": 9, "record": False},
-     ValueError, "throttle: it looks at ctx['notifications']"),
+     ValueError, "throttle: it is more than 0 seconds, and looks"),
     ({"type": "slack", "url": "http://127.0.0.1:9/", "message": "x"}, OctoError, "unknown parameter 'url'"),
 ])
 def test_mistakes(ctx: Any, params: dict[str, Any], error: type[Exception], words: str) -> None:

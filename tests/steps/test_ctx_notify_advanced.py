@@ -105,6 +105,7 @@ def test_names_copies_and_html(ctx: Any) -> None:
     assert text_of(found, "html") == ["<b>grüß</b>"] and text_of(found) == ["grüß"]
 
 
+@pytest.mark.filterwarnings("ignore:Requiring AUTH")  # aiosmtpd does not see that all of it is in TLS
 def test_signed_in_and_protected(ctx: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     tls, cert = certificate(tmp_path)
     monkeypatch.setenv("SMTP_USER", "octo")

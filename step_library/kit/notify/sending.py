@@ -45,8 +45,8 @@ def notify(ctx: Ctx, params: Mapping[str, Any], *, strict: bool = True) -> Outco
         log.warning("nothing is sent: there is no channel %r; there are %s", params["type"], ", ".join(channel_names()))
         return None
     way = _way(params, strict)
-    if params["throttle"] is not None and not params["record"]:
-        raise ParamError("throttle: it looks at ctx['notifications'], so it needs record")
+    if params["throttle"] is not None and not (params["throttle"] > 0 and params["record"]):
+        raise ParamError("throttle: it is more than 0 seconds, and looks at ctx['notifications'], so it needs record")
     if params["record"]:
         records.check_list(ctx, KEY)
     settings = {**params, **params["settings"]}
