@@ -26,7 +26,9 @@ LEVELS = {"TRACE": 5, "DEBUG": 10, "INFO": 20, "SUCCESS": 25, "WARN": 30, "WARNI
           "FATAL": 50}
 """How grave the known levels are; a level of another name counts as INFO."""
 
-_lock = threading.Lock()
+LOCK = threading.Lock()
+"""Held by whoever changes a list of entries in a plain dict."""
+"""Held by whoever changes a list of entries in a plain dict."""
 
 
 def now_text(at: float | None = None) -> str:
@@ -57,7 +59,7 @@ def append(ctx: Ctx, key: str, entry: Mapping[str, Any], keep: int | None = None
             with ctx.transaction():
                 del ctx[key][:-keep]
         return len(ctx[key])
-    with _lock:
+    with LOCK:
         entries = ctx.setdefault(key, [])
         entries.append(new)
         if keep is not None:
