@@ -262,7 +262,7 @@ def test_a_limit_holds_the_others_back(pool: JobPool) -> None:
     assert [job.status for job in jobs] == ["running", "running", "queued", "queued", "queued"]
     assert jobs[2].cancel()
     go.set()
-    assert pool.wait(LONG) and began == [0, 1, 3, 4]
+    assert pool.wait(LONG) and sorted(began[:2]) == [0, 1] and sorted(began) == [0, 1, 3, 4]  # threads may overtake
     with pytest.raises(UsageError, match="at least one"):
         Limit(0)
 
