@@ -102,5 +102,7 @@ def test_example(step: str, example: dict[str, Any], kind: str, package: str, tm
 
 def test_both_paths_are_one_module() -> None:
     for entry in ENTRIES:
+        if entry["path"].endswith(".sh") or "/shell/" in entry["path"]:
+            continue  # a program for shell steps
         first, second = (importlib.import_module(f"{package}.{entry['id']}") for package in PACKAGES)
         assert first is second is importlib.import_module(first.__name__)
