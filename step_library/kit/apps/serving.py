@@ -1,0 +1,123 @@
+"""Serves a Dash app for as long as a step wants, and ends it."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import threading
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from octo.errors import NotAvailable
+from step_library.kit.apps.ports import WHO, url_of, who_serves
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+LOOK = 0.1
+DAY = 86400.0
+
+
+def dash_or_hint() -> Any:
+    """The module dash; NotAvailable, with what to type, where it is not installed."""
+    try:
+        import dash
+    except ImportError:
+        raise NotAvailable("dashboards need dash", hints=["pip install 'octo-step-engine[apps]'"]) from None
+    return dash
+
+
+def introduce(app: Any, facts: Mapping[str, Any], host: str) -> None:
+    """Let the app say whose it is, and answer to its own names only: no page elsewhere may speak to it."""
+    said = json.dumps({**facts, "pid": os.getpid()})
+    app.server.add_url_rule(WHO, "octo", lambda: (said, {"Content-Type": "application/json"}))
+    if host in LOOPBACK:
+        app.server.config["TRUSTED_HOSTS"] = ["127.0.0.1", "localhost", "[::1]"]
+
+
+class Server:
+    """Serves an app in a thread."""
+
+    def __init__(self, app: Any, listening: socket.socket, host: str) -> None:
+        from werkzeug.serving import WSGIRequestHandler, make_server
+
+        class Quiet(WSGIRequestHandler):
+            protocol_version = "HTTP/1.0"  # a connection kept open would go on being served when this has ended
+
+            def log_request(self, *_: Any) -> None:
+                pass
+
+        port = listening.getsockname()[1]
+        self.url = url_of(host, port)
+        self._server = make_server(host, port, app.server, threaded=True, request_handler=Quiet, fd=listening.fileno())
+        listening.close()  # the server has its own handle on it
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(LOOK,), name="octo-dash", daemon=True)
+
+    def __enter__(self) -> Server:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+
+def serve(app: Any, listening: socket.socket, host: str, *, ended: threading.Event, seconds: float,
+          stop: threading.Event | None, background: bool = False) -> dict[str, Any]:
+    """Serve until something ends it, or with `background` go on behind the caller: `{served: url, ended}`."""
+    server = Server(app, listening, host)
+    if background:
+        threading.Thread(target=_until_ended, args=(server, ended, seconds), daemon=True).start()
+        return {"served": server.url}
+    with server:
+        print(f"{app.config.name}: {server.url}", flush=True)
+        return {"served": server.url, "ended": wait(ended, stop, seconds)}
+
+
+def _until_ended(server: Server, ended: threading.Event, seconds: float) -> None:
+    with server:
+        ended.wait(seconds)
+
+
+def wait_for_other(name: str, host: str, port: int, *, stop: threading.Event | None, seconds: float) -> dict[str, Any]:
+    """The same dashboard is served elsewhere: wait until that has ended."""
+    url = url_of(host, port)
+    print(f"{name}: {url} is served already, by process {(who_serves(host, port) or {}).get('pid')}", flush=True)
+    gone = threading.Event()
+    threading.Thread(target=_until_gone, args=(host, port, gone), daemon=True).start()
+    how = wait(gone, stop, seconds)
+    gone.set()
+    return {"served": url, "ended": how, "attached": True}
+
+
+def _until_gone(host: str, port: int, gone: threading.Event) -> None:
+    while not gone.wait(0.3):
+        if who_serves(host, port) is None:
+            gone.set()
+
+
+def wait(ended: threading.Event, stop: threading.Event | None, seconds: float) -> str:
+    """Wait for what ends a dashboard: "done", "stopped" (the run stops; without `stop`: Ctrl-C) or "seconds"."""
+    give_up = time.monotonic() + seconds
+    try:
+        while time.monotonic() < give_up:
+            if ended.wait(min(LOOK, max(0.0, give_up - time.monotonic()))):
+                return "done"
+            if stop is not None and stop.is_set():
+                return "stopped"
+    except KeyboardInterrupt:
+        if stop is not None:
+            raise
+        return "stopped"
+    return "seconds"
+
+
+def when_answered(event: threading.Event) -> None:
+    """In a callback: set the event once the page has got its answer."""
+    import flask
+
+    @flask.after_this_request
+    def _(response: Any) -> Any:
+        response.call_on_close(event.set)
+        return response
