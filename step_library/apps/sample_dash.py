@@ -150,3 +150,9 @@ def _items(ctx: Ctx, given: list[Any] | str | None) -> Sequence[dict[str, Any]]:
     if not items:
         raise ShapeError("items: there is nothing to choose")
     return items
+
+
+if __name__ == "__main__":
+    from octo.cli.exec import step_main
+
+    step_main("sample_dash")

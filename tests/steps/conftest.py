@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
+import subprocess
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.steps.browser import Browser
+from tests.steps.programs import Screen, plain_environment
 
 FLAGS = ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
          "--disable-background-networking", "--disable-component-update", "--disable-sync", "--window-size=1400,1300")
@@ -44,3 +48,16 @@ def browser(chromium: Browser, tmp_path: Path) -> Iterator[Browser]:
     chromium.said()
     yield chromium
     chromium.driver.get("about:blank")
+
+
+@pytest.fixture
+def screen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Screen]:
+    sockets = Path("/tmp") / f"octo_{uuid.uuid4().hex[:8]}"  # a socket's path is short
+    sockets.mkdir(mode=0o700)
+    monkeypatch.setenv("SCREENDIR", str(sockets))
+    made = Screen(tmp_path)
+    yield made
+    for session in json.loads(made("-l", "--json")):
+        subprocess.run(["screen", "-S", f"{session['pid']}.{session['name']}", "-X", "quit"], timeout=30,
+                       env=plain_environment(), stdout=subprocess.DEVNULL)
+    shutil.rmtree(sockets, ignore_errors=True)

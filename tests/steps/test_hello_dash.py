@@ -47,7 +47,7 @@ def program(*words: str, cwd: Path, **environment: str) -> Iterator[subprocess.P
     """`python scriptlets/python/apps/hello_dash.py WORDS…`; it is ended by Ctrl-C."""
     kept = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'modules'}", **environment}
     started = subprocess.Popen([sys.executable, "scriptlets/python/apps/hello_dash.py", *words], cwd=cwd, env=kept,
-                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
         yield started
     finally:
@@ -68,7 +68,7 @@ def test_both_documented_paths() -> None:
 def test_it_ends_after_seconds(ctx: Any, port: int, capsys: pytest.CaptureFixture[str]) -> None:
     url = f"http://127.0.0.1:{port}"
     assert hello_dash.run(ctx, {"port": port, "seconds": 0.2}) == {"served": url, "ended": "seconds"}
-    assert url in capsys.readouterr().out and not is_served(url)
+    assert url in capsys.readouterr().err and not is_served(url)
 
 
 def test_a_taken_port_is_told(port: int) -> None:
@@ -190,9 +190,9 @@ def test_alone_it_makes_up_rows_until_ctrl_c(port: int, tmp_path: Path) -> None:
                  cwd=ROOT / "modules") as alone:
         until(lambda: (who_serves("127.0.0.1", port) or {}).get("pid") == alone.pid)
         alone.send_signal(signal.SIGINT)
-        out, _ = alone.communicate(timeout=30)
-    assert alone.returncode == 0, out
-    found = json.loads(out[out.index("{"):])
+        out, said = alone.communicate(timeout=30)
+    assert alone.returncode == 0, said
+    found = json.loads(out)
     assert found["result"] == {"served": f"http://127.0.0.1:{port}", "ended": "stopped"}
     rows = found["ctx"]["test_data"]
     assert rows and all(isinstance(row[0], str) and len(row) == 4 and 0 <= row[3] <= 1 for row in rows)

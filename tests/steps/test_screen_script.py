@@ -6,58 +6,15 @@ import json
 import os
 import shutil
 import subprocess
-import time
-import uuid
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from octo.shared_names import shell_steps
 from tests.recipe.runs import Project
-from tests.steps.programs import plain_environment, typed
+from tests.steps.programs import Screen, needs_screen, plain_environment, typed
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(os.name == "nt" or shutil.which("screen") is None, reason="needs GNU screen"),
-]
-
-
-class Screen:
-    """Sessions that no other test sees."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def __call__(self, *words: str, code: int = 0) -> str:
-        done = typed("screen_script", *words, cwd=self.folder, SHELL="/bin/sh")
-        assert done.returncode == code, f"{done.returncode}\n{done.stdout}\n{done.stderr}"
-        return done.stdout if code == 0 else done.stderr
-
-    def until(self, path: str, text: str) -> str:
-        """What stands in a file, once the text is in it."""
-        give_up = time.monotonic() + 30
-        while text not in (found := self.read(path)):
-            assert time.monotonic() < give_up, found
-            time.sleep(0.05)
-        return found
-
-    def read(self, path: str) -> str:
-        file = self.folder / path
-        return file.read_text(encoding="utf-8", errors="replace") if file.exists() else ""
-
-
-@pytest.fixture
-def screen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Screen]:
-    sockets = Path("/tmp") / f"octo_{uuid.uuid4().hex[:8]}"  # a socket's path is short
-    sockets.mkdir(mode=0o700)
-    monkeypatch.setenv("SCREENDIR", str(sockets))
-    made = Screen(tmp_path)
-    yield made
-    for session in json.loads(made("-l", "--json")):
-        subprocess.run(["screen", "-S", f"{session['pid']}.{session['name']}", "-X", "quit"], timeout=30,
-                       env=plain_environment(), stdout=subprocess.DEVNULL)
-    shutil.rmtree(sockets, ignore_errors=True)
+pytestmark = [pytest.mark.slow, needs_screen]
 
 
 def names(screen: Screen) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+import sys
 import threading
 import time
 from collections.abc import Mapping
@@ -71,7 +72,7 @@ def serve(app: Any, listening: socket.socket, host: str, *, ended: threading.Eve
         threading.Thread(target=_until_ended, args=(server, ended, seconds), daemon=True).start()
         return {"served": server.url}
     with server:
-        print(f"{app.config.name}: {server.url}", flush=True)
+        _say(f"{app.config.name}: {server.url}")
         return {"served": server.url, "ended": wait(ended, stop, seconds)}
 
 
@@ -83,7 +84,7 @@ def _until_ended(server: Server, ended: threading.Event, seconds: float) -> None
 def wait_for_other(name: str, host: str, port: int, *, stop: threading.Event | None, seconds: float) -> dict[str, Any]:
     """The same dashboard is served elsewhere: wait until that has ended."""
     url = url_of(host, port)
-    print(f"{name}: {url} is served already, by process {(who_serves(host, port) or {}).get('pid')}", flush=True)
+    _say(f"{name}: {url} is served already, by process {(who_serves(host, port) or {}).get('pid')}")
     gone = threading.Event()
     threading.Thread(target=_until_gone, args=(host, port, gone), daemon=True).start()
     how = wait(gone, stop, seconds)
@@ -111,6 +112,10 @@ def wait(ended: threading.Event, stop: threading.Event | None, seconds: float) -
             raise
         return "stopped"
     return "seconds"
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)  # the result of `octo exec --json` has stdout for itself
 
 
 def when_answered(event: threading.Event) -> None:
