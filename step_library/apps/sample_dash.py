@@ -117,18 +117,19 @@ def create_app(ctx: Ctx, params: dict[str, Any], on_saved: Callable[[], None] = 
         html.Div([pages.card("ctx", html.Pre(ctx_text(ctx), id="ctx", className="scroll"))], className="cards"),
     ], className="octo")
 
-    @app.callback(Output("save-status", "children"), Output("problem", "children"), Input("save-btn", "n_clicks"),
+    @app.callback(Output("save-status", "children"), Output("problem", "children"),
+                  Output("ctx", "children", allow_duplicate=True), Input("save-btn", "n_clicks"),
                   State("item-dropdown", "value"), prevent_initial_call=True)
-    def save(n_clicks: int, selected: Any) -> tuple[str, str]:
+    def save(n_clicks: int, selected: Any) -> tuple[str, str, str]:
         chosen = selected if params["multi"] else [selected]
         if not chosen or any(value not in values for value in chosen):
-            return "", "Choose an item first."
+            return "", "Choose an item first.", ctx_text(ctx)
         try:
             said = save_selection(ctx, n_clicks, selected, params["key"], params["out"])
         except OctoError as error:
-            return "", f"Not saved: {error}"
+            return "", f"Not saved: {error}", ctx_text(ctx)
         on_saved()
-        return said, ""
+        return said, "", ctx_text(ctx)
 
     @app.callback(Output("ctx", "children"), Input("poll", "n_intervals"), State("ctx", "children"))
     def look(_: int, before: str) -> Any:

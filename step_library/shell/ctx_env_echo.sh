@@ -6,7 +6,7 @@
 #   KEY            only these keys of ctx, with or without CTX_ before them; one that is not there is told, exit code 1
 #   --exclude KEY  without this key
 #   --quote        each value on one line, as a shell would read it (values with line breaks)
-#   --out FILE     write it into FILE
+#   --out FILE     write it into FILE; the folders above it are made
 #   -h, --help     this help
 #
 # The line CTX ENV VARS:, then NAME=VALUE, by name; values as they are. Nothing there is no mistake: the line alone.
@@ -55,7 +55,7 @@ while IFS= read -r -d '' variable; do # NUL between them: a value may hold line 
 done < <(env -0 | LC_ALL=C sort -z)
 
 if [ -n "$out" ]; then
-    printf '%s\n' "${lines[@]}" >"$out" || fail "$out cannot be written"
+    mkdir -p "$(dirname "$out")" && printf '%s\n' "${lines[@]}" >"$out" || fail "$out cannot be written"
 else
     printf '%s\n' "${lines[@]}"
 fi

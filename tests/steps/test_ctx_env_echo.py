@@ -106,10 +106,10 @@ def test_values_of_several_lines(tmp_path: Path) -> None:
 
 
 def test_into_a_file(tmp_path: Path) -> None:
-    done = typed("ctx_env_echo", "--out", "listing.txt", cwd=tmp_path, CTX_a="1")
+    done = typed("ctx_env_echo", "--out", "Logs/listing.txt", cwd=tmp_path, CTX_a="1")
     assert (done.returncode, done.stdout) == (0, "")
-    assert (tmp_path / "listing.txt").read_text() == "CTX ENV VARS:\nCTX_a=1\n"
-    assert typed("ctx_env_echo", "--out", "no/such/file", cwd=tmp_path).returncode == 1
+    assert (tmp_path / "Logs" / "listing.txt").read_text() == "CTX ENV VARS:\nCTX_a=1\n"
+    assert typed("ctx_env_echo", "--out", "Logs", cwd=tmp_path).returncode == 1
 
 
 @pytest.mark.parametrize("words", [["--wrong"], ["--out"], ["--exclude"]], ids=" ".join)

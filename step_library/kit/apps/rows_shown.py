@@ -140,5 +140,7 @@ def _lines_of(key: str, value: Any) -> list[str]:
 
 
 def _short(value: Any) -> str:
+    if isinstance(value, (list, Mapping)) and len(value) > MOST_KEYS:  # not copied as a whole, each second
+        return f"{'a dict' if isinstance(value, Mapping) else 'a list'} of {len(value):,}"
     text = json.dumps(value.plain() if hasattr(value, "plain") else value, ensure_ascii=False, default=str)
     return text if len(text) <= MOST_LETTERS else text[:MOST_LETTERS] + " …"

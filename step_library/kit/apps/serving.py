@@ -9,7 +9,9 @@ import sys
 import threading
 import time
 from collections.abc import Mapping
+from socketserver import ThreadingMixIn
 from typing import Any
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
 from octo.errors import NotAvailable
 from step_library.kit.apps.ports import WHO, url_of, who_serves
@@ -36,22 +38,41 @@ def introduce(app: Any, facts: Mapping[str, Any], host: str) -> None:
         app.server.config["TRUSTED_HOSTS"] = ["127.0.0.1", "localhost", "[::1]"]
 
 
+class _Threads(ThreadingMixIn, WSGIServer):
+    """A thread for each request: none of them waits for another."""
+
+    daemon_threads = True
+    block_on_close = False
+
+
+class _Request(WSGIRequestHandler):
+    """HTTP/1.0, so that no connection is kept open: it would go on being served when the server has ended."""
+
+    def handle(self) -> None:
+        super().handle()
+        for event in vars(_answered).pop("events", ()):
+            event.set()
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Not each request is worth a line."""
+
+
+_answered = threading.local()
+"""`events`: what is set when the request of this thread has been answered."""
+
+
 class Server:
-    """Serves an app in a thread."""
+    """Serves an app in a thread. Standard library only: what Dash brings ends the program on a taken port."""
 
     def __init__(self, app: Any, listening: socket.socket, host: str) -> None:
-        from werkzeug.serving import WSGIRequestHandler, make_server
-
-        class Quiet(WSGIRequestHandler):
-            protocol_version = "HTTP/1.0"  # a connection kept open would go on being served when this has ended
-
-            def log_request(self, *_: Any) -> None:
-                pass
-
         port = listening.getsockname()[1]
         self.url = url_of(host, port)
-        self._server = make_server(host, port, app.server, threaded=True, request_handler=Quiet, fd=listening.fileno())
-        listening.close()  # the server has its own handle on it
+        self._server = _Threads((host, port), _Request, bind_and_activate=False)
+        self._server.socket.close()
+        self._server.socket = listening
+        self._server.server_name, self._server.server_port = host, port
+        self._server.setup_environ()
+        self._server.set_app(app.server)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(LOOK,), name="octo-dash", daemon=True)
 
     def __enter__(self) -> Server:
@@ -120,9 +141,4 @@ def _say(text: str) -> None:
 
 def when_answered(event: threading.Event) -> None:
     """In a callback: set the event once the page has got its answer."""
-    import flask
-
-    @flask.after_this_request
-    def _(response: Any) -> Any:
-        response.call_on_close(event.set)
-        return response
+    vars(_answered).setdefault("events", []).append(event)
