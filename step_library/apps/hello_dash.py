@@ -28,7 +28,9 @@ CHOSEN = 6
     params=[
         Param("port", "int", 8050, "where it listens; 0 is any free port"),
         Param("ctx_key", "str", "new_row", "key of ctx with the rows; the page can switch to another", ("key",)),
-        Param("host", "str", "127.0.0.1", "the address it listens on; 0.0.0.0 lets everybody in, without a password"),
+        Param("host", "str", "127.0.0.1", "the address it listens on; 0.0.0.0 lets everybody in who knows the password"),
+        Param("password", "str | null", None, "what the browser asks for, from the environment: ${NAME}; any user "
+              "name will do"),
         Param("free_port", "bool", False, "take the next free port where that one is taken"),
         Param("seconds", "number", serving.DAY, "how long it serves at most"),
         Param("columns", "list[str] | null", None, "names of all columns, or of all but the first, for rows that are "
@@ -69,8 +71,7 @@ def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
     if makes_up:
         threading.Thread(target=_make_up_rows, args=(source.ctx, params["ctx_key"], ended), daemon=True).start()
     try:
-        return serving.serve(app, listening, params["host"], ended=ended, seconds=params["seconds"], stop=stop,
-                             background=params["background"])
+        return serving.serve(app, listening, params, ended=ended, stop=stop)
     finally:
         if not params["background"]:
             ended.set()

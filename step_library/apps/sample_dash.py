@@ -26,7 +26,9 @@ ITEMS = [{"label": f"Item {number}", "value": number} for number in range(5)]
 @scriptlet(
     params=[
         Param("port", "int", 8050, "where it listens; 0 is any free port"),
-        Param("host", "str", "127.0.0.1", "the address it listens on; 0.0.0.0 lets everybody in, without a password"),
+        Param("host", "str", "127.0.0.1", "the address it listens on; 0.0.0.0 lets everybody in who knows the password"),
+        Param("password", "str | null", None, "what the browser asks for, from the environment: ${NAME}; any user "
+              "name will do"),
         Param("free_port", "bool", False, "take the next free port where that one is taken"),
         Param("items", "list | str | null", None, "what there is to choose: values, or {label, value}, or a key of ctx "
               "with such a list; without it Item 0 to Item 4, with the values 0 to 4"),
@@ -58,9 +60,8 @@ def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
     saved = threading.Event()
     app = create_app(source.ctx, params, (lambda: serving.when_answered(saved)) if is_asked_once else lambda: None)
     listening = ports.listen(params["host"], params["port"], params["free_port"])
-    found = serving.serve(app, listening, params["host"], ended=saved, seconds=params["seconds"],
-                          stop=ctx.stop if isinstance(ctx, Context) and ctx.in_a_run else None,
-                          background=params["background"])
+    stop = ctx.stop if isinstance(ctx, Context) and ctx.in_a_run else None
+    found = serving.serve(app, listening, params, ended=saved, stop=stop)
     if not is_asked_once:
         return found
     if found["ended"] == "seconds":

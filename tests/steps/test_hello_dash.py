@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import http.client
 import json
@@ -116,6 +117,29 @@ def test_it_answers_to_its_own_name_only(ctx: Any, port: int) -> None:
         connection.close()
     assert list(answers.values()) == [200, 200, 400]
     served.join()
+
+
+def test_a_password(port: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """From the environment; it stands in no message. Without one, listening to all is warned of."""
+    with pytest.raises(UsageError, match="password: the environment has no OCTO_TEST_WORD"):
+        hello_dash.run({}, {"port": port, "password": "${OCTO_TEST_WORD}"})
+    monkeypatch.setenv("OCTO_TEST_WORD", "grün")
+    params = {"port": port, "host": "0.0.0.0", "password": "${OCTO_TEST_WORD}", "seconds": 4}
+    served = Aside(hello_dash.run, {}, params)
+    until(lambda: is_served(f"http://127.0.0.1:{port}"))
+    answers = []
+    for word in ("", "bob:wrong", "bob:grün", "not base64"):
+        given = "Basic " + (base64.b64encode(word.encode()).decode() if ":" in word else word)
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+        connection.request("GET", "/", headers={"Authorization": given} if word else {})
+        answers.append(connection.getresponse().status)
+        connection.close()
+    assert answers == [401, 401, 200, 401] and who_serves("0.0.0.0", port)
+    served.join()
+    assert "whoever reaches" not in capsys.readouterr().err
+    hello_dash.run({}, {"port": port, "host": "0.0.0.0", "seconds": 0})
+    told = capsys.readouterr().err
+    assert "whoever reaches 0.0.0.0 can open it" in told and "grün" not in told
 
 
 def test_behind_a_program(ctx: Any, port: int) -> None:

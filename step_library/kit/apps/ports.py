@@ -89,3 +89,14 @@ def who_serves(host: str, port: int) -> dict[str, Any] | None:
     finally:
         connection.close()
     return found if isinstance(found, dict) and "app" in found else None
+
+
+def is_served(host: str, port: int) -> bool:
+    """Somebody listens there, even if too busy to answer."""
+    try:
+        socket.create_connection(("127.0.0.1" if host == "0.0.0.0" else host, port), timeout=ANSWER).close()
+    except ConnectionRefusedError:
+        return False
+    except OSError:
+        pass
+    return True

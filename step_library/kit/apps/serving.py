@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hmac
 import json
 import os
 import socket
@@ -14,7 +16,8 @@ from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
 from octo.errors import NotAvailable
-from step_library.kit.apps.ports import WHO, url_of, who_serves
+from step_library.kit.apps.ports import WHO, is_served, url_of, who_serves
+from step_library.kit.net.environment import with_secrets
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 LOOK = 0.1
@@ -64,7 +67,7 @@ _answered = threading.local()
 class Server:
     """Serves an app in a thread. Standard library only: what Dash brings ends the program on a taken port."""
 
-    def __init__(self, app: Any, listening: socket.socket, host: str) -> None:
+    def __init__(self, app: Any, listening: socket.socket, host: str, password: str | None = None) -> None:
         port = listening.getsockname()[1]
         self.url = url_of(host, port)
         self._server = _Threads((host, port), _Request, bind_and_activate=False)
@@ -72,7 +75,7 @@ class Server:
         self._server.socket = listening
         self._server.server_name, self._server.server_port = host, port
         self._server.setup_environ()
-        self._server.set_app(app.server)
+        self._server.set_app(_guarded(app.server, password) if password else app.server)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(LOOK,), name="octo-dash", daemon=True)
 
     def __enter__(self) -> Server:
@@ -85,11 +88,38 @@ class Server:
         self._server.server_close()
 
 
-def serve(app: Any, listening: socket.socket, host: str, *, ended: threading.Event, seconds: float,
-          stop: threading.Event | None, background: bool = False) -> dict[str, Any]:
+def _guarded(app: Any, password: str) -> Any:
+    """The app for those who know the password; whose dashboard it is, programs of this machine may always ask."""
+    wanted = password.encode()
+
+    def answer(environ: dict[str, Any], start_response: Any) -> Any:
+        kind, _, given = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
+        try:
+            known = base64.b64decode(given).partition(b":")[2] if kind.lower() == "basic" else b""
+        except ValueError:
+            known = b""
+        is_asking = environ["PATH_INFO"] == WHO and environ["REMOTE_ADDR"] in LOOPBACK
+        if is_asking or hmac.compare_digest(known, wanted):
+            return app(environ, start_response)
+        start_response("401 Unauthorized", [("WWW-Authenticate", 'Basic realm="Octo", charset="UTF-8"')])
+        return [b"a password is needed"]
+
+    return answer
+
+
+def serve(app: Any, listening: socket.socket, params: Mapping[str, Any], *, ended: threading.Event,
+          stop: threading.Event | None) -> dict[str, Any]:
     """Serve until something ends it, or with `background` go on behind the caller: `{served: url, ended}`."""
-    server = Server(app, listening, host)
-    if background:
+    host, seconds = params["host"], params["seconds"]
+    try:
+        password = with_secrets(params["password"], "password")
+    except BaseException:
+        listening.close()
+        raise
+    server = Server(app, listening, host, password)
+    if host not in LOOPBACK and not password:
+        _say(f"{app.config.name}: whoever reaches {host} can open it; password: ${{NAME}} asks for one")
+    if params["background"]:
         threading.Thread(target=_until_ended, args=(server, ended, seconds), daemon=True).start()
         return {"served": server.url}
     with server:
@@ -115,7 +145,7 @@ def wait_for_other(name: str, host: str, port: int, *, stop: threading.Event | N
 
 def _until_gone(host: str, port: int, gone: threading.Event) -> None:
     while not gone.wait(0.3):
-        if who_serves(host, port) is None:
+        if not is_served(host, port):
             gone.set()
 
 
