@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from octo.context import Context
-from octo.errors import UsageError
+from octo.errors import OctoError, UsageError
 from octo.scriptlet import Param, scriptlet
 from step_library.kit.apps import pages, plots, ports, serving
 from step_library.kit.apps.followed_ctx import Followed, followed, in_a_run, is_typed
@@ -28,13 +28,14 @@ CHOSEN = 6
     params=[
         Param("port", "int", 8050, "where it listens; 0 is any free port"),
         Param("ctx_key", "str", "new_row", "key of ctx with the rows; the page can switch to another", ("key",)),
-        Param("host", "str", "127.0.0.1", "the address it listens on; 0.0.0.0 lets everybody in who knows the password"),
+        Param("host", "str", "127.0.0.1", "the address to listen on; 0.0.0.0 lets everybody in who knows the password"),
         Param("password", "str | null", None, "what the browser asks for, from the environment: ${NAME}; any user "
               "name will do"),
         Param("free_port", "bool", False, "take the next free port where that one is taken"),
         Param("seconds", "number", serving.DAY, "how long it serves at most"),
         Param("columns", "list[str] | null", None, "names of all columns, or of all but the first, for rows that are "
               "lists"),
+        Param("x", "str | null", None, "name of the column for the x axis; without it the first"),
         Param("kind", "str", "line", "how it is drawn at first", choices=plots.KINDS),
         Param("thresholds", "list[number]", [], "limits, drawn as lines across the plot"),
         Param("refresh", "number", 1.0, "seconds between two looks at ctx"),
@@ -62,9 +63,9 @@ def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
         raise UsageError("background: in a recipe it stands beside params, not in them")
     source = followed(ctx, NAME, params["instance"])
     makes_up = is_typed(ctx) and not ctx and source.instance is None if params["demo"] is None else params["demo"]
-    facts = {"app": NAME, "ctx_key": params["ctx_key"], "instance": str(source.instance) if source.instance else None}
     ended, stop = threading.Event(), ctx.stop if isinstance(ctx, Context) and ctx.in_a_run else None
     app = create_app(source, params, ended)
+    facts = {"app": NAME, **_facts(source, params)}
     listening = ports.claim(facts, params["host"], params["port"], params["free_port"])
     if listening is None:
         return serving.wait_for_other(NAME, params["host"], params["port"], stop=stop, seconds=params["seconds"])
@@ -82,10 +83,9 @@ def create_app(source: Followed, params: dict[str, Any], ended: threading.Event)
     dash = serving.dash_or_hint()
     dcc, html, Input, Output = dash.dcc, dash.html, dash.Input, dash.Output
     first = params["ctx_key"]
-    facts = {"ctx_key": first, "instance": str(source.instance) if source.instance else None}
-    app = pages.new_app(NAME, TITLE, facts, params["host"], params["theme"])
+    app = pages.new_app(NAME, TITLE, _facts(source, params), params["host"], params["theme"])
     app.layout = html.Div([
-        dcc.Interval(id="poll", interval=int(params["refresh"] * 1000)),
+        dcc.Interval(id="poll", interval=max(10, int(params["refresh"] * 1000))),
         dcc.Store(id="seen"),
         dcc.Download(id="file"),
         pages.head(TITLE, source.label, *pages.done_button(app, ended)),
@@ -113,19 +113,25 @@ def create_app(source: Followed, params: dict[str, Any], ended: threading.Event)
         [Input("poll", "n_intervals"), Input("key", "value"), Input("columns", "value"), Input("kind", "value")],
         [dash.State("columns", "options"), dash.State("seen", "data")],
     )
-    def look(_: int, key: str, chosen: list[str] | None, kind: str, known: list[str] | None, seen: int | None) -> Any:
-        shown = rows_shown(source.ctx, key, params["columns"], most=params["max_points"])
-        newest = rows_shown(source.ctx, key, params["columns"], last=params["rows"])
-        columns = shown.columns[1:]
-        if columns != known:  # another table: all that can be drawn, until somebody chooses
-            chosen = [name for name in columns if _can_be_drawn(shown, name)][:CHOSEN]
-        keys = sorted({*tables_in(source.ctx), key})
-        said = _said(shown, key), ctx_text(source.ctx), _newest_error(source.ctx)
-        state = zlib.crc32(json.dumps([keys, vars(shown), vars(newest), chosen, kind, key, said], default=str).encode())
-        if state == seen:
+    def look(_: int, key: str, chosen: list[str] | None, kind: str, known: list[str] | None, seen: Any) -> Any:
+        try:
+            shown = rows_shown(source.ctx, key, params["columns"], most=params["max_points"])
+            newest = rows_shown(source.ctx, key, params["columns"], last=params["rows"])
+            keys, text, error = sorted({*tables_in(source.ctx), key}), ctx_text(source.ctx), _newest_error(source.ctx)
+        except OctoError as problem:  # such as an instance that was removed
+            return [*[dash.no_update] * 3, f"ctx cannot be read: {problem}", *[dash.no_update] * 5]
+        shown, newest = shown.beginning_with(params["x"]), newest.beginning_with(params["x"])
+        columns, before = shown.columns[1:], seen or {}
+        if columns != known:  # all that can be drawn, until somebody has chosen some of this table's
+            kept = [name for name in chosen or () if name in columns and before.get("key") == key]
+            chosen = kept or [name for name in columns if _can_be_drawn(shown, name)][:CHOSEN]
+        all_of_it = [keys, vars(shown), vars(newest), chosen, kind, key, text, error]
+        now = {"key": key, "state": zlib.crc32(json.dumps(all_of_it, default=str).encode())}
+        if now == before:
             return [dash.no_update] * 9
         drawn = plots.figure(shown, chosen or [], kind, params["thresholds"], params["theme"], view=key)
-        return [keys, columns, chosen, said[0], drawn, pages.table(newest.columns, newest.rows[::-1]), *said[1:], state]
+        return [keys, columns, chosen, _said(shown, key), drawn, pages.table(newest.columns, newest.rows[::-1]), text,
+                error, now]
 
     @app.callback(Output("file", "data"), Input("download", "n_clicks"), dash.State("key", "value"),
                   prevent_initial_call=True)
@@ -133,6 +139,11 @@ def create_app(source: Followed, params: dict[str, Any], ended: threading.Event)
         return dcc.send_string(_as_csv(source.ctx, key, params["columns"]), f"{key}.csv")
 
     return app
+
+
+def _facts(source: Followed, params: dict[str, Any]) -> dict[str, Any]:
+    """What makes a dashboard the same as another."""
+    return {"ctx_key": params["ctx_key"], "instance": str(source.instance) if source.instance else None}
 
 
 def _can_be_drawn(shown: RowsShown, name: str) -> bool:

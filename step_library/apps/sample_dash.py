@@ -26,7 +26,7 @@ ITEMS = [{"label": f"Item {number}", "value": number} for number in range(5)]
 @scriptlet(
     params=[
         Param("port", "int", 8050, "where it listens; 0 is any free port"),
-        Param("host", "str", "127.0.0.1", "the address it listens on; 0.0.0.0 lets everybody in who knows the password"),
+        Param("host", "str", "127.0.0.1", "the address to listen on; 0.0.0.0 lets everybody in who knows the password"),
         Param("password", "str | null", None, "what the browser asks for, from the environment: ${NAME}; any user "
               "name will do"),
         Param("free_port", "bool", False, "take the next free port where that one is taken"),

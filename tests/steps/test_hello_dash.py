@@ -10,6 +10,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,14 +20,17 @@ import pytest
 
 from octo.context import Context
 from octo.errors import OctoError, UsageError
-from octo.scriptlet import ParamError, resolve
+from octo.scriptlet import ParamError, params_of, resolve
 from tests.recipe.runs import Project
 from tests.steps.browser import Aside, Browser, free_port, is_served, until
 from tests.steps.programs import ROOT
 
 pytest.importorskip("dash", reason="needs dash")
 from step_library.apps import hello_dash
-from step_library.kit.apps.ports import who_serves
+from step_library.kit.apps import ports
+from step_library.kit.apps.followed_ctx import Followed
+from step_library.kit.apps.ports import listen, who_serves
+from step_library.kit.apps.serving import Server
 
 DRAWN_AS = "return document.querySelector('#plot .js-plotly-plot').data[0].type"
 ROWS = [[f"2026-11-21T12:00:{second:02d}", second, second / 2, 1.5] for second in range(20)]
@@ -72,7 +76,8 @@ def test_it_ends_after_seconds(ctx: Any, port: int, capsys: pytest.CaptureFixtur
     assert url in capsys.readouterr().err and not is_served(url)
 
 
-def test_a_taken_port_is_told(port: int) -> None:
+def test_a_taken_port_is_told(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ports, "ANSWER", 0.3)  # the other program says nothing
     with taken(port):
         with pytest.raises(UsageError, match=f"port {port} on 127.0.0.1 is taken by another program.*free_port: true"):
             hello_dash.run({}, {"port": port})
@@ -105,48 +110,53 @@ def test_mistakes(params: dict[str, Any], error: type[OctoError], text: str) -> 
         hello_dash.run({}, params)
 
 
-def test_it_answers_to_its_own_name_only(ctx: Any, port: int) -> None:
+def app_for(**params: Any) -> Any:
+    """The page as it is served, without a server."""
+    defaults = {param.name: param.default for param in params_of(hello_dash.run) or ()}
+    return hello_dash.create_app(Followed(Context(), None), {**defaults, **params}, threading.Event())
+
+
+@pytest.mark.parametrize(("name", "status"), [("127.0.0.1:8050", 200), ("localhost:8050", 200), ("evil.example", 400)])
+def test_it_answers_to_its_own_name_only(name: str, status: int) -> None:
     """A page from elsewhere, whose name leads to this machine, gets nothing."""
-    served = Aside(hello_dash.run, ctx, {"port": port, "seconds": 5})
-    until(lambda: is_served(f"http://127.0.0.1:{port}"))
-    answers = {}
-    for name in (f"127.0.0.1:{port}", f"localhost:{port}", "evil.example"):
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
-        connection.request("GET", "/_dash-layout", headers={"Host": name})
-        answers[name] = connection.getresponse().status
-        connection.close()
-    assert list(answers.values()) == [200, 200, 400]
-    served.join()
+    asked = app_for().server.test_client()
+    assert asked.get("/_dash-layout", headers={"Host": name}).status_code == status
+    assert app_for(host="0.0.0.0").server.test_client().get("/", headers={"Host": name}).status_code == 200
 
 
-def test_a_password(port: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """From the environment; it stands in no message. Without one, listening to all is warned of."""
+def test_a_password() -> None:
+    """Any user name will do; whose dashboard it is, programs of this machine may ask without."""
+    with Server(app_for(host="0.0.0.0"), listen("0.0.0.0", 0), "0.0.0.0", "grün") as server:
+        port = int(server.url.rpartition(":")[2])
+        answers = []
+        for word in ("", "bob:wrong", "bob:grün", "not base64"):
+            given = "Basic " + (base64.b64encode(word.encode()).decode() if ":" in word else word)
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+            connection.request("GET", "/", headers={"Authorization": given} if word else {})
+            answers.append(connection.getresponse().status)
+            connection.close()
+        assert answers == [401, 401, 200, 401] and who_serves("0.0.0.0", port)
+    assert not is_served(server.url)
+
+
+def test_it_warns_of_listening_to_all_without_a_password(port: int, monkeypatch: pytest.MonkeyPatch,
+                                                         capsys: pytest.CaptureFixture[str]) -> None:
+    params = {"port": port, "host": "0.0.0.0", "seconds": 0}
+    hello_dash.run({}, params)
+    assert "whoever reaches 0.0.0.0 can open it" in capsys.readouterr().err
     with pytest.raises(UsageError, match="password: the environment has no OCTO_TEST_WORD"):
-        hello_dash.run({}, {"port": port, "password": "${OCTO_TEST_WORD}"})
-    monkeypatch.setenv("OCTO_TEST_WORD", "grün")
-    params = {"port": port, "host": "0.0.0.0", "password": "${OCTO_TEST_WORD}", "seconds": 4}
-    served = Aside(hello_dash.run, {}, params)
-    until(lambda: is_served(f"http://127.0.0.1:{port}"))
-    answers = []
-    for word in ("", "bob:wrong", "bob:grün", "not base64"):
-        given = "Basic " + (base64.b64encode(word.encode()).decode() if ":" in word else word)
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
-        connection.request("GET", "/", headers={"Authorization": given} if word else {})
-        answers.append(connection.getresponse().status)
-        connection.close()
-    assert answers == [401, 401, 200, 401] and who_serves("0.0.0.0", port)
-    served.join()
-    assert "whoever reaches" not in capsys.readouterr().err
-    hello_dash.run({}, {"port": port, "host": "0.0.0.0", "seconds": 0})
+        hello_dash.run({}, {**params, "password": "${OCTO_TEST_WORD}"})
+    monkeypatch.setenv("OCTO_TEST_WORD", "green")
+    hello_dash.run({}, {**params, "password": "${OCTO_TEST_WORD}"})
     told = capsys.readouterr().err
-    assert "whoever reaches 0.0.0.0 can open it" in told and "grün" not in told
+    assert "whoever" not in told and "green" not in told
 
 
-def test_behind_a_program(ctx: Any, port: int) -> None:
-    assert hello_dash.run(ctx, {"port": port, "background": True, "seconds": 3}) == {
-        "served": f"http://127.0.0.1:{port}"}
-    until(lambda: is_served(f"http://127.0.0.1:{port}"))
-    until(lambda: not is_served(f"http://127.0.0.1:{port}"))
+def test_behind_a_program(port: int) -> None:
+    url = f"http://127.0.0.1:{port}"
+    assert hello_dash.run({}, {"port": port, "background": True, "seconds": 1.5}) == {"served": url}
+    assert is_served(url)
+    until(lambda: not is_served(url))
 
 
 def test_help_says_usage() -> None:
@@ -272,7 +282,8 @@ def test_the_page(ctx: Any, port: int, browser: Browser) -> None:
 @pytest.mark.slow
 def test_what_is_odd_is_told_in_the_page(port: int, browser: Browser) -> None:
     ctx = Context(new_row=[], errors=[])
-    served = Aside(hello_dash.run, ctx, {"port": port, "refresh": 0.2, "ctx_key": "later", "theme": "dark"})
+    served = Aside(hello_dash.run, ctx, {"port": port, "refresh": 0.2, "ctx_key": "later", "x": "at",
+                                           "theme": "dark"})
     browser.open(f"http://127.0.0.1:{port}")
     browser.wait_for("#problem", "ctx has no key 'later' yet")
     ctx["later"] = 7
@@ -286,6 +297,12 @@ def test_what_is_odd_is_told_in_the_page(port: int, browser: Browser) -> None:
     browser.wait_for("#errors", "measure: no answer")
     del ctx["later"]
     browser.wait_for("#problem", "no key 'later'")
+    ctx["later"] = [{"volt": 1, "at": 5}, {"volt": 2, "at": 6}]
+    browser.wait_for("#table", "at\tvolt")
+    browser.wait_for_figure({"volt": 2})
+    ctx["later"].append({"volt": 3, "at": 7, "ampere": 1})
+    browser.wait_for("#table", "ampere")
+    browser.wait_for_figure({"volt": 3})  # a column that is new does not change what is chosen
     ctx["later"] = [[number, number % 7] for number in range(300_000)]
     browser.wait_for("#problem", "300,000 rows in ctx['later'], every 150th drawn")
     browser.wait_for("#table", "299999")

@@ -11,9 +11,9 @@ import yaml
 
 from octo.context import Context
 from octo.errors import OctoError, ShapeError, StepTimeout, UsageError
-from octo.scriptlet import ParamError, resolve
+from octo.scriptlet import ParamError, params_of, resolve
 from tests.recipe.runs import Project
-from tests.steps.browser import Aside, Browser, free_port, is_served, until
+from tests.steps.browser import Aside, Browser, free_port, is_served
 
 pytest.importorskip("dash", reason="needs dash")
 from step_library.apps import sample_dash
@@ -79,7 +79,7 @@ def test_the_documented_callback(ctx: Any) -> None:
 
 def test_the_documented_items() -> None:
     """Item 0 to Item 4 with 0 to 4; item-dropdown begins at 0; save-btn, save-status."""
-    params = {param.name: param.default for param in sample_dash.run.__octo_params__.params}
+    params = {param.name: param.default for param in params_of(sample_dash.run) or ()}
     layout = sample_dash.create_app({}, params).layout
     page = json.dumps(layout, default=lambda part: part.to_plotly_json())
     assert all(f'"label": "Item {number}", "value": {number}' in page for number in range(5))
@@ -101,8 +101,7 @@ def test_nobody_chooses(ctx: Any, port: int) -> None:
 
 
 def test_a_taken_port_is_told(port: int) -> None:
-    Aside(sample_dash.run, Context(), {"port": port, "seconds": 4})
-    until(lambda: is_served(f"http://127.0.0.1:{port}"))
+    sample_dash.run({}, {"port": port, "seconds": 2, "background": True})
     with pytest.raises(UsageError, match=f"port {port} on 127.0.0.1 is taken"):
         sample_dash.run({}, {"port": port})
     with pytest.raises(StepTimeout, match="nothing was selected"):

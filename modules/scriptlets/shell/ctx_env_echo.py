@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 """:"  # bash runs what stands up to the next three quotes, Python takes it for text and runs what follows it
-exec bash "$(dirname "${BASH_SOURCE[0]}")/ctx_env_echo.sh" "$@"
+here=$(dirname "${BASH_SOURCE[0]}")
+[ -e "$here/ctx_env_echo.sh" ] || here=$here/../../../../step_library/shell # as it is installed
+exec bash "$here/ctx_env_echo.sh" "$@"
 """
 
 import os

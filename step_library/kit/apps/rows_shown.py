@@ -31,6 +31,15 @@ class RowsShown:
         """Its cells, null where a row is too short."""
         return [row[place] if place < len(row) else None for row in self.rows]
 
+    def beginning_with(self, name: str | None) -> RowsShown:
+        """The same with the column of that name in front, where there is one."""
+        if name not in self.columns:
+            return self
+        at = self.columns.index(name)
+        order = [at, *(place for place in range(len(self.columns)) if place != at)]
+        rows = [[row[place] if place < len(row) else None for place in order] for row in self.rows]
+        return RowsShown([self.columns[place] for place in order], rows, self.count, self.problem)
+
     def numbers(self, place: int) -> list[float | None]:
         """Its cells as numbers, null where one is none."""
         return [number(cell) for cell in self.column(place)]
