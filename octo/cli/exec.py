@@ -13,7 +13,7 @@ import click
 
 from octo.cli.command import debug_option, examples_epilog
 from octo.cli.printing import print_json
-from octo.errors import BadJson, OctoError, UsageError
+from octo.errors import BadJson, OctoError, UsageError, quoted
 from octo.param import Param, table_of
 from octo.value_types import type_text
 
@@ -76,7 +76,11 @@ def step_main(name: str) -> None:
 def step_command(name: str, ours: dict[str, Any]) -> click.Command:
     """The command of one step; `ours` are Octo's options that stood in front of its name."""
     from octo.resolve import resolve
+    from octo.shared_names import shell_steps
 
+    program = shell_steps().get(name.removesuffix(".sh"))
+    if program is not None:
+        raise UsageError(f"{name} is a program for shell steps, no function", hints=[f"bash {quoted(program)} -h"])
     target = resolve(name)
     table = table_of(target)
     if table is None:
