@@ -122,5 +122,6 @@ def report(folder: Path) -> None:
     assert "measure" in (folder / "report.html").read_text()
 
 
-CHECKS: dict[int, Callable[[Path], None]] = {1: workbook, 2: worst, 3: settings, 5: lines, 7: told, 8: burn_in, 9: draft,
-                                            11: report}
+CHECKS: dict[int, Callable[[Path], None]] = {
+    1: workbook, 2: worst, 3: settings, 5: lines, 7: told, 8: burn_in, 9: draft, 11: report,
+}
