@@ -54,6 +54,19 @@ def test_a_result_that_is_no_json_is_an_error(pool: JobPool) -> None:
         job.result(LONG)
 
 
+def test_a_function_that_returns_as_soon_as_it_is_cancelled_has_not_ended_well(pool: JobPool) -> None:
+    for _ in range(100):
+        began = threading.Event()
+
+        def work(began: threading.Event = began) -> None:
+            job = current_job()
+            began.set()
+            assert job is not None and job.stop.wait(LONG)
+
+        job = pool.submit(work)
+        assert began.wait(LONG) and job.cancel() and job.status == "cancelled"
+
+
 def test_an_id_in_use_is_refused_until_its_job_has_ended(pool: JobPool) -> None:
     go = threading.Event()
     job = pool.submit(go.wait, LONG, job_id="one")
@@ -184,19 +197,6 @@ def test_outside_a_run_there_is_a_pool_too() -> None:
     assert default_pool() is default_pool()
     assert default_pool().submit(lambda: 1).result(LONG) == 1
     assert current_job() is None
-
-
-def test_a_function_that_returns_as_soon_as_it_is_cancelled_has_not_ended_well(pool: JobPool) -> None:
-    for _ in range(100):
-        began = threading.Event()
-
-        def work(began: threading.Event = began) -> None:
-            job = current_job()
-            began.set()
-            assert job is not None and job.stop.wait(LONG)
-
-        job = pool.submit(work)
-        assert began.wait(LONG) and job.cancel() and job.status == "cancelled"
 
 
 def test_a_limit_holds_the_others_back(pool: JobPool) -> None:
