@@ -99,7 +99,7 @@ def test_waiting_and_cancelling(empty: Any) -> None:
         assert job is not None and job.stop.wait(LONG)
         stopped.set()
 
-    ctx_job_queue.run(empty, {"jobs": [{"job_id": "a", "fn": go.wait}, {"job_id": "b", "fn": stops},
+    ctx_job_queue.run(empty, {"jobs": [{"job_id": "a", "fn": go.wait, "args": {"timeout": LONG}}, {"job_id": "b", "fn": stops},
                                        {"job_id": "c", "fn": stops, "after": "a"}]})
     assert run(empty, {"job_id": "a", "wait": 0.02})["status"] in ("queued", "running")
     assert run(empty, {"job_id": "b", "cancel": True}) == {"status": "cancelled", "result": None, "error": None}
