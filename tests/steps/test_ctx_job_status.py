@@ -99,8 +99,8 @@ def test_waiting_and_cancelling(empty: Any) -> None:
         assert job is not None and job.stop.wait(LONG)
         stopped.set()
 
-    ctx_job_queue.run(empty, {"jobs": [{"job_id": "a", "fn": go.wait, "args": {"timeout": LONG}}, {"job_id": "b", "fn": stops},
-                                       {"job_id": "c", "fn": stops, "after": "a"}]})
+    ctx_job_queue.run(empty, {"jobs": [{"job_id": "a", "fn": go.wait, "args": {"timeout": LONG}},
+                                       {"job_id": "b", "fn": stops}, {"job_id": "c", "fn": stops, "after": "a"}]})
     assert run(empty, {"job_id": "a", "wait": 0.02})["status"] in ("queued", "running")
     assert run(empty, {"job_id": "b", "cancel": True}) == {"status": "cancelled", "result": None, "error": None}
     assert stopped.wait(LONG)
