@@ -9,7 +9,7 @@ from itertools import groupby
 from octo.param import Param
 from octo.value_types import type_text
 
-from .ready_steps import ReadyStep, ready_steps
+from .ready_steps import ReadyStep, ready_programs, ready_steps
 
 HEAD = """# Ready-made steps
 
@@ -17,7 +17,7 @@ Each is a step of a recipe by its name alone (`function: ctx_stats`), a function
 (`from step_library.data import ctx_stats; ctx_stats.run(ctx, {...})`), and a command (`octo exec ctx_stats --help`).
 `ctx` may be a plain dict or a `Context`. Parameters are checked before a recipe runs.
 
-<!-- made by tools/write_recipe_pages.py from the steps themselves -->
+<!-- made by tools/write_pages.py from the steps themselves -->
 """
 
 
@@ -28,6 +28,8 @@ def steps_page() -> str:
         about = inspect.cleandoc(sys.modules[f"step_library.{theme}"].__doc__ or "").split("\n", 1)[0]
         found.append(f"## {theme}\n\n{about}\n")
         found += [_section(step) for step in steps]
+    found.append("## shell\n\nPrograms for shell steps, under the path that the documents name; they need bash.\n")
+    found += [f"### {step.name}\n\n`cmd: {step.cmd}`\n\n```text\n{step.doc}\n```\n" for step in ready_programs()]
     return "\n".join(found)
 
 

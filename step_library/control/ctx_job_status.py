@@ -9,7 +9,7 @@ from typing import Any
 
 from octo.context import Context
 from octo.errors import UsageError
-from octo.executors.jobs import LIVE
+from octo.executors.jobs import LIVE, is_live
 from octo.param import MissingParam, ParamError
 from octo.scriptlet import Param, scriptlet
 from step_library.kit.records.records import now_text
@@ -112,9 +112,14 @@ def _field(entry: Any, name: str) -> Any:
     return entry.get(name) if isinstance(entry, Mapping) else None
 
 
+def _lives(entry: Any) -> bool:
+    """Also a scheduled job that waits for its next call."""
+    return isinstance(entry, Mapping) and is_live(entry)
+
+
 def _cancel(ctx: Ctx, ids: list[str]) -> None:
     for job_id in ids:
-        if _field(jobs_of(ctx).get(job_id), "status") in LIVE:
+        if _lives(jobs_of(ctx).get(job_id)):
             cancel_job(ctx, job_id)
 
 
@@ -150,7 +155,7 @@ def _row(job_id: str, entry: Mapping[str, Any]) -> dict[str, Any]:
 def _purge(ctx: Ctx, ids: list[str], seconds: float) -> None:
     before = time.time() - seconds
     jobs = jobs_of(ctx)
-    old = [job_id for job_id in ids if _field(jobs.get(job_id), "status") not in (None, *LIVE)
+    old = [job_id for job_id in ids if _field(jobs.get(job_id), "status") is not None and not _lives(jobs[job_id])
            and (_field(jobs[job_id], "end") or 0) <= before]
     if isinstance(ctx, Context):
         with ctx.transaction():

@@ -16,7 +16,7 @@ STEPS = ready_steps()
 
 
 def test_the_page_is_up_to_date(checkout: Path) -> None:
-    stale = "run: python tools/write_recipe_pages.py"
+    stale = "run: python tools/write_pages.py"
     assert (checkout / "docs" / "steps.md").read_text(encoding="utf-8") == steps_page(), stale
 
 

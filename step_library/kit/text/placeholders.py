@@ -6,7 +6,7 @@ What `str.format` does, without attributes: a template can read the values that 
 from __future__ import annotations
 
 import string
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from octo.errors import MissingKey, UsageError, nearest
@@ -14,13 +14,14 @@ from octo.errors import MissingKey, UsageError, nearest
 _PARSE = string.Formatter()
 
 
-def fill(text: str, names: Mapping[str, Any], what: str = "template") -> str:
+def fill(text: str, names: Mapping[str, Any], what: str = "template", shown: Callable[[str], str] = str) -> str:
     """The text with its places filled; `{{` and `}}` stand for braces.
 
     `{name}`, `{name[key][0]}`, `{name:.2f}`, `{name!r}`, `{name|used where there is none}`. MissingKey names the
-    place that has no value, UsageError what is no place; `what` is the parameter that the text stands in.
+    place that has no value, UsageError what is no place; `what` is the parameter that the text stands in. `shown`
+    makes of a value's text what is to stand there, such as HTML.
     """
-    return "".join(_filled(text, names, what))
+    return "".join(_filled(text, names, what, shown))
 
 
 def places(text: str, what: str = "template") -> list[str]:
@@ -29,7 +30,7 @@ def places(text: str, what: str = "template") -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def _filled(text: str, names: Mapping[str, Any], what: str) -> Iterator[str]:
+def _filled(text: str, names: Mapping[str, Any], what: str, shown: Callable[[str], str]) -> Iterator[str]:
     for literal, field, spec, conversion in _parsed(text, what):
         yield literal
         if field is None:
@@ -43,7 +44,8 @@ def _filled(text: str, names: Mapping[str, Any], what: str) -> Iterator[str]:
             yield default
             continue
         try:
-            yield format(_PARSE.convert_field(value, conversion) if conversion else value, fill(spec or "", names))
+            value = _PARSE.convert_field(value, conversion) if conversion else value
+            yield shown(format(value, fill(spec or "", names)))
         except (ValueError, TypeError) as error:
             raise UsageError(f"{what}: {{{field}:{spec}}}: {error}") from None
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from octo.context import Context
 from octo.errors import MissingKey, UsageError, nearest
-from octo.executors.jobs import DONE, LIVE, Job
+from octo.executors.jobs import DONE, LIVE, Job, is_live
 from step_library.kit.values.ctx_values import Ctx
 from step_library.kit.work.jobs import KEY, job_of, jobs_of
 
@@ -37,11 +37,11 @@ def cancel_job(ctx: Ctx, job_id: str) -> bool:
     jobs = jobs_of(ctx)
     if job_id not in jobs:
         raise MissingKey(f"there is no job {job_id!r} in ctx['{KEY}']{nearest(job_id, jobs)}")
-    if status_of(ctx, job_id) not in LIVE:
+    if not _lives(ctx, job_id):
         return False
     job = job_of(ctx, job_id)
     if job is None:
-        if status_of(ctx, job_id) not in LIVE:  # it has ended meanwhile
+        if not _lives(ctx, job_id):  # it has ended meanwhile
             return False
         raise UsageError(f"job {job_id} runs in another process, or that process is gone: it can be cancelled only "
                          "where it was started")
@@ -54,6 +54,12 @@ def status_of(ctx: Ctx, job_id: str) -> str | None:
     """What `ctx["jobs"]` says of it."""
     entry = jobs_of(ctx).get(job_id)
     return entry.get("status") if isinstance(entry, Mapping) else None
+
+
+def _lives(ctx: Ctx, job_id: str) -> bool:
+    """Also one that waits for its next call."""
+    entry = jobs_of(ctx).get(job_id)
+    return isinstance(entry, Mapping) and is_live(entry)
 
 
 def wait_for_jobs(ctx: Ctx, ids: Sequence[str], timeout: float) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any
 from octo.context import Context
 from octo.engine.retry import Retry
 from octo.errors import ShapeError, UsageError
-from octo.executors.jobs import LIVE, Job, Limit, current_job, default_pool
+from octo.executors.jobs import LIVE, Job, Limit, current_job, default_pool, is_live
 from octo.executors.outcome import as_json, describe
 from step_library.kit.records import records
 from step_library.kit.values.ctx_values import Ctx, described
@@ -80,7 +80,7 @@ def start_job(
                             "beyond": beyond}
     if isinstance(ctx, Context) and ctx.in_a_run:
         return ctx.jobs.submit(work, params={}, job_id=job_id, **more)
-    return _start_outside(ctx, job_id, work, more)
+    return start_outside(ctx, job_id, work, more)
 
 
 def json_value(result: Any) -> Any:
@@ -104,8 +104,17 @@ def _plain(value: Any) -> Any:
 def check_free(ctx: Ctx, job_id: str) -> None:
     """JobInUse where a live job has this id."""
     there = jobs_of(ctx).get(job_id)
-    if isinstance(there, Mapping) and there.get("status") in LIVE:
-        raise JobInUse(f"a job {job_id} is {there['status']} already: give this one another id, or cancel that one")
+    if isinstance(there, Mapping) and is_live(there):
+        state = there["status"] if there.get("status") in LIVE else "scheduled"
+        raise JobInUse(f"a job {job_id} is {state} already: give this one another id, or cancel that one")
+
+
+def write_entry(ctx: Ctx, job_id: str, entry: dict[str, Any]) -> None:
+    """Put a job's whole entry into ctx["jobs"]; on a Context it outlives the failure of the step."""
+    if isinstance(ctx, Context):
+        ctx.record(KEY, entry, id=job_id)
+    else:
+        ctx.setdefault(KEY, {})[job_id] = entry
 
 
 def _is_stopped() -> bool:
@@ -125,7 +134,8 @@ def _tell(ctx: Ctx, hook: OnEnd | None, said: dict[str, Any]) -> None:
 # --- outside of a run
 
 
-def _start_outside(ctx: Ctx, job_id: str, work: Callable[[Ctx], Any], more: dict[str, Any]) -> Job:
+def start_outside(ctx: Ctx, job_id: str, work: Callable[[Ctx], Any], more: dict[str, Any]) -> Job:
+    """Start a job in the process's own pool; `more` goes to `JobPool.submit`."""
     place = _place(ctx, job_id)
     begun: list[tuple[Job, Callable[[], None]]] = []
 
@@ -133,21 +143,18 @@ def _start_outside(ctx: Ctx, job_id: str, work: Callable[[Ctx], Any], more: dict
         job = current_job()
         assert job is not None
         handle, close = own_handle(ctx, job.stop)
-        begun.append((job, close))
+        begun[:] = [(job, close)]  # of one that is called again and again the newest
         if job.stop.is_set():
             close()
         return work(handle)
 
     def record(id: str, entry: dict[str, Any]) -> None:
-        if entry["status"] not in LIVE:
+        if not is_live(entry):
             _live.pop(place, None)
             for _, close in begun:  # what a cancelled one still does counts for nothing
                 close()
-        if isinstance(ctx, Context):
-            ctx.record(KEY, entry, id=job_id)
-        else:
-            ctx.setdefault(KEY, {})[job_id] = entry
-        if entry["status"] not in LIVE:
+        write_entry(ctx, job_id, entry)
+        if not is_live(entry):
             for job, _ in begun:  # ctx knows all of it now
                 default_pool().forget(job)
 
