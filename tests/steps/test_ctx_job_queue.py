@@ -124,7 +124,7 @@ def test_somebody_is_told(ctx: Any) -> None:
 def test_waiting(ctx: Any) -> None:
     go = threading.Event()
     with pytest.raises(StepTimeout, match=r"not ended after 0.05 s: slow$"):
-        run(ctx, {"jobs": [job("slow", go.wait), job("quick", lambda: 1)], "wait": True, "timeout": 0.05})
+        run(ctx, {"jobs": [job("slow", go.wait, timeout=LONG), job("quick", lambda: 1)], "wait": True, "timeout": 0.05})
     go.set()
     wait()
     assert statuses(ctx) == {"slow": "done", "quick": "done"}
@@ -136,7 +136,7 @@ def test_a_stopped_run_does_not_wait() -> None:
     ctx, go = Context(), threading.Event()
     ctx.stop.set()
     with pytest.raises(StepFailed, match="asked to stop before these jobs had ended: slow"):
-        run(ctx, {"jobs": [job("slow", go.wait)], "wait": True})
+        run(ctx, {"jobs": [job("slow", go.wait, timeout=LONG)], "wait": True})
     go.set()
     wait()
 

@@ -92,16 +92,17 @@ def test_old_ones_are_removed(ctx: Any) -> None:
 
 
 def test_waiting_and_cancelling(empty: Any) -> None:
-    go, stopped = threading.Event(), threading.Event()
+    go, began, stopped = threading.Event(), threading.Event(), threading.Event()
 
     def stops() -> None:
+        began.set()
         job = current_job()
         assert job is not None and job.stop.wait(LONG)
         stopped.set()
 
-    ctx_job_queue.run(empty, {"jobs": [{"job_id": "a", "fn": go.wait}, {"job_id": "b", "fn": stops},
-                                       {"job_id": "c", "fn": stops, "after": "a"}]})
-    assert run(empty, {"job_id": "a", "wait": 0.02})["status"] in ("queued", "running")
+    ctx_job_queue.run(empty, {"jobs": [{"job_id": "a", "fn": go.wait, "args": {"timeout": LONG}},
+                                       {"job_id": "b", "fn": stops}, {"job_id": "c", "fn": stops, "after": "a"}]})
+    assert run(empty, {"job_id": "a", "wait": 0.02})["status"] in ("queued", "running") and began.wait(LONG)
     assert run(empty, {"job_id": "b", "cancel": True}) == {"status": "cancelled", "result": None, "error": None}
     assert stopped.wait(LONG)
     assert run(empty, {"job_ids": ["b", "c", "gone"], "cancel": True})["c"]["status"] == "cancelled"

@@ -96,14 +96,19 @@ def test_a_task_that_fails(ctx: Any) -> None:
 
 
 def test_fail_fast(ctx: Any) -> None:
-    ended = threading.Event()
+    began, ended = threading.Event(), threading.Event()
 
     def waits() -> None:
+        began.set()
         job = current_job()
         assert job is not None and job.stop.wait(LONG)
         ended.set()
 
-    tasks = [task("waits", waits), task("bad", fail), task("later", lambda: 1)]
+    def bad() -> None:
+        assert began.wait(LONG)
+        fail()
+
+    tasks = [task("waits", waits), task("bad", bad), task("later", lambda: 1)]
     with pytest.raises(StepFailed, match="bad: no luck"):
         run(ctx, {"tasks": tasks, "fail_fast": True})
     assert ended.wait(LONG) and dict(ctx) == {}

@@ -77,10 +77,12 @@ def call_within(ctx: Ctx | None, function: Callable[..., Any], args: Mapping[str
         return call(function, ctx, args)
     outer, mine = stop_of(ctx), current_job()
     returned: list[Any] = []
+    begun: list[float] = []
     begin = threading.Event()
 
     def work() -> None:
         begin.wait()
+        begun.append(time.monotonic())
         returned.append(call(function, handle, args))
 
     def record(id: str, entry: dict[str, Any]) -> None:
@@ -90,12 +92,13 @@ def call_within(ctx: Ctx | None, function: Callable[..., Any], args: Mapping[str
     job = default_pool().submit(work, name=name_of(function), beyond=True, record=record)
     handle, close = own_handle(ctx, job.stop)
     begin.set()
-    give_up = time.monotonic() + seconds
+    left = seconds
     try:
-        while not job.wait(max(0.0, min(LOOK, give_up - time.monotonic()))):
+        while not job.wait(max(0.0, min(LOOK, left))):
             if outer is not None and outer.is_set():
                 job.stop.set()
-            if time.monotonic() >= give_up:
+            left = begun[0] + seconds - time.monotonic() if begun else seconds
+            if left <= 0:
                 raise StepTimeout(f"{name_of(function)} took longer than its time-out of {seconds:g} s")
     except BaseException:
         close()
