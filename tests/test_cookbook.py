@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from octo.store import ParameterStore
+
 COOKBOOK = (Path(__file__).resolve().parent.parent / "docs" / "cookbook.md").read_text(encoding="utf-8")
 SECTIONS = dict(re.findall(r"^## (\d+\. [^\n]+)\n(.*?)(?=^## |\Z)", COOKBOOK, re.MULTILINE | re.DOTALL))
 
@@ -113,7 +115,8 @@ def burn_in(folder: Path) -> None:
 
 def draft(folder: Path) -> None:
     text = (folder / "Data" / "draft.md").read_text()
-    assert "A-18 drew 3.2 A" in text and "Asked 1 time(s)" in text
+    first, again = ParameterStore(folder / "draft.octo").read()["ctx"]["llm_usage"]
+    assert "A-18 drew 3.2 A" in text and again["cached"] and f"{first['total_tokens']} tokens were paid for" in text
 
 
 def report(folder: Path) -> None:
