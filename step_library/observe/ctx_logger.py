@@ -30,7 +30,7 @@ PLACEHOLDER = re.compile(r"\{([\w.]+)\}")
         Param("iso", "bool", False, "keep the time as ISO 8601 with zone (iso) and in epoch seconds (ts_epoch) too"),
         Param("emit", "bool", False, "from WARN up also add an event named log to ctx['events']"),
         Param("file", "path | null", None, "also add it, as a line, to the end of this file"),
-        Param("keep", "int | null", None, "keep only the newest entries, so many; not in parallel steps"),
+        Param("keep", "int | null", None, "keep only the newest entries, so many"),
     ]
 )
 def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:

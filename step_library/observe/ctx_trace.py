@@ -25,7 +25,7 @@ FIELDS = ("timestamp", "step", "info")
         Param("level", "str | null", None, "how grave, such as INFO, WARN, ERROR; kept in the entry"),
         Param("clean", "bool", False, "blanks in place of line breaks and control characters in info"),
         Param("emit", "bool", False, "from ERROR up also add an event named trace to ctx['events']"),
-        Param("keep", "int | null", None, "keep only the newest entries, so many; not in parallel steps"),
+        Param("keep", "int | null", None, "keep only the newest entries, so many"),
     ],
     keeps_unknown=True,
 )

@@ -43,16 +43,12 @@ def check_list(ctx: Ctx, key: str, keep: int | None = None) -> None:
 def append(ctx: Ctx, key: str, entry: Mapping[str, Any], keep: int | None = None) -> int:
     """Add an entry to the list at `key`, made where there is none; how many there are now.
 
-    InvalidValue names the place of what is no JSON. With `keep` only so many stay, the newest: a change of the whole
-    list, so steps that run in parallel would clash.
+    InvalidValue names the place of what is no JSON. With `keep` only so many stay, the newest.
     """
     new = checked(dict(entry), (key,))
     check_list(ctx, key, keep)
     if isinstance(ctx, Context):
-        ctx.record(key, new)
-        if keep is not None and len(ctx[key]) > keep:
-            with ctx.transaction():
-                del ctx[key][:-keep]
+        ctx.record(key, new, keep=keep)
         return len(ctx[key])
     with _lock:
         entries = ctx.setdefault(key, [])
