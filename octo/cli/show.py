@@ -11,7 +11,7 @@ from octo.cli.command import command, json_option
 from octo.cli.instance import octo_command
 from octo.cli.libraries import graphs
 from octo.cli.printing import print_json, print_next
-from octo.cli.ready_steps import ReadyStep, described_step, ready_step
+from octo.cli.ready_steps import CodeModule, ReadyStep, code_module, described_step, ready_step
 from octo.errors import UsageError, nearest
 from octo.shared_names import library_steps
 
@@ -29,6 +29,10 @@ def show_command(step: str, library: str | None, as_json: bool) -> None:
     ready = ready_step(step) if library is None else None
     if ready is not None:
         _show_ready(ready, as_json=as_json)
+        return
+    module = code_module(step) if library is None and step in library_steps() else None
+    if module is not None:
+        _show_code(module, as_json=as_json)
         return
     listed = graphs(library)
     found = [
@@ -67,6 +71,19 @@ def _show_ready(step: ReadyStep, *, as_json: bool) -> None:
     for param in step.params:
         click.echo(f"  {param.name.ljust(width)}  {facts['params'][param.name]['type']}: {help_of(param)}")
     print_next([octo_command("exec", step.name, "--help")])
+
+
+def _show_code(module: CodeModule, *, as_json: bool) -> None:
+    """What is no step, but for a step's own code."""
+    parts = module.described()
+    if as_json:
+        print_json([{"step": module.name, "library": module.theme, "does": module.does, "code": module.use,
+                     "parts": parts}])
+        return
+    click.echo(f"{module.name}  ({module.theme}, for a step's own code; it is no step)\n\n  {module.does}\n\n"
+               f"  {module.use}")
+    for head, doc in parts.items():
+        click.echo(f"\n{head}\n" + "\n".join(f"  {line}".rstrip() for line in doc.split("\n")))
 
 
 def _described(path: str, node: NodeSpec) -> dict[str, Any]:

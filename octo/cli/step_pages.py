@@ -9,7 +9,7 @@ from itertools import groupby
 from octo.param import Param
 from octo.value_types import type_text
 
-from .ready_steps import ReadyStep, ready_steps
+from .ready_steps import CodeModule, ReadyStep, code_modules, ready_steps
 
 HEAD = """# Ready-made steps
 
@@ -28,6 +28,7 @@ def steps_page() -> str:
         about = inspect.cleandoc(sys.modules[f"step_library.{theme}"].__doc__ or "").split("\n", 1)[0]
         found.append(f"## {theme}\n\n{about}\n")
         found += [_section(step) for step in steps]
+        found += [_code_section(module) for module in code_modules(theme)]
     return "\n".join(found)
 
 
@@ -37,6 +38,13 @@ def _section(step: ReadyStep) -> str:
         lines += ["| parameter | type | default | |", "|---|---|---|---|"]
         lines += [_row(param) for param in step.params]
     return "\n".join(lines) + "\n"
+
+
+def _code_section(module: CodeModule) -> str:
+    """What is no step, but for a step's own code."""
+    parts = [f"`{head}`\n\n{doc}\n" for head, doc in module.described().items()]
+    return "\n".join([f"### {module.name}\n", f"{module.does}\n", f"It is no step, but for a step's own code: "
+                      f"`{module.use}`.\n", *parts])
 
 
 def _row(param: Param) -> str:
