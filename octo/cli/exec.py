@@ -90,7 +90,8 @@ def step_command(name: str, ours: dict[str, Any]) -> click.Command:
         return _run(name, target, given, **settings)
 
     return _Step(
-        name, params=[*options, *more], callback=run, help=inspect.cleandoc(target.__doc__ or ""),
+        name, params=[*options, *more], callback=run,
+        help="\n\n".join([inspect.cleandoc(target.__doc__ or ""), *table.rules()]),
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     )
 
@@ -137,6 +138,8 @@ def help_of(param: Param) -> str:
         found += f" ({' | '.join(map(str, param.choices))})"
     if param.required:
         return f"{found}  (required)"
+    for name, values in param.required_when.items():
+        found += f"  (required where {name} is {' or '.join(map(json.dumps, values))})"
     return found if param.default is None else f"{found}  [{json.dumps(param.default)}]"
 
 

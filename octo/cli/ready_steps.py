@@ -9,7 +9,7 @@ from dataclasses import dataclass, is_dataclass
 from importlib import import_module
 from typing import Any
 
-from octo.param import Param, params_of
+from octo.param import Param, params_of, table_of
 from octo.resolve import resolve
 from octo.shared_names import library_steps
 
@@ -35,6 +35,12 @@ class ReadyStep:
     @property
     def params(self) -> tuple[Param, ...]:
         return params_of(self.target) or ()
+
+    @property
+    def rules(self) -> list[str]:
+        """What is required of several parameters together, a sentence each."""
+        table = table_of(self.target)
+        return [] if table is None else table.rules()
 
 
 @dataclass(frozen=True)
@@ -118,7 +124,9 @@ def described_step(step: ReadyStep) -> dict[str, Any]:
                 **({} if param.required else {"default": param.default}),
                 "help": param.help,
                 "aliases": list(param.aliases),
+                **({"required_when": param.required_when} if param.required_when else {}),
             }
             for param in step.params
         },
+        "rules": step.rules,
     }

@@ -70,6 +70,8 @@ def _show_ready(step: ReadyStep, *, as_json: bool) -> None:
     width = max((len(name) for name in facts["params"]), default=0)
     for param in step.params:
         click.echo(f"  {param.name.ljust(width)}  {facts['params'][param.name]['type']}: {help_of(param)}")
+    for rule in step.rules:
+        click.echo(f"\n  {rule}")
     print_next([octo_command("exec", step.name, "--help")])
 
 

@@ -37,6 +37,7 @@ def _section(step: ReadyStep) -> str:
     if step.params:
         lines += ["| parameter | type | default | |", "|---|---|---|---|"]
         lines += [_row(param) for param in step.params]
+    lines += [f"\n{rule}" for rule in step.rules]
     return "\n".join(lines) + "\n"
 
 
@@ -51,5 +52,7 @@ def _row(param: Param) -> str:
     names = ", ".join(f"`{name}`" for name in (param.name, *param.aliases))
     default = "required" if param.required else f"`{param.default!r}`" if param.default is not None else ""
     choices = "" if param.choices is None else f" ({', '.join(map(str, param.choices))})"
-    cells = (names, type_text(param.type), default, param.help + choices)
+    needed = "".join(f"; required where `{name}` is {' or '.join(f'`{value!r}`' for value in values)}"
+                     for name, values in param.required_when.items())
+    cells = (names, type_text(param.type), default, param.help + choices + needed)
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"

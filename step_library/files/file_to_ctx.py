@@ -33,7 +33,7 @@ class BadJsonFile(BadFile, json.JSONDecodeError):
 @scriptlet(
     params=[
         Param("path", "path", help="the file; one that ends in .gz or .bz2 is unpacked"),
-        Param("key", "str | null", None, "key of ctx for what it holds; not needed with merge"),
+        Param("key", "str | null", None, "key of ctx for what it holds", required_when={"merge": [False]}),
         Param("format", "str | null", None, "what it is; without it the file's name tells", choices=FORMATS),
         Param("sheet", "str | int | null", None, "xlsx: the sheet's name or number from 0; the first"),
         Param("use_header", "bool", False, "csv, tsv, xlsx: the first row names the columns, the others become dicts"),
@@ -56,8 +56,6 @@ def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
     ShapeError for what does not fit the schema. ctx is changed only when all of it fits.
     """
     path, key, merge = params["path"], params["key"], params["merge"]
-    if key is None and not merge:
-        raise MissingKey("parameter 'key' is missing: key of ctx for what the file holds")
     target = allowed(path, params["within"])
     kind = params["format"] or format_of(path)
     if kind is None:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from octo.errors import MissingKey, ShapeError, StoreError, UsageError, nearest
+from octo.errors import ShapeError, StoreError, UsageError, nearest
 from octo.scriptlet import Param, scriptlet
 from octo.value_types import WRONG, read
 from step_library.kit.files.snapshots import in_json
@@ -31,7 +31,8 @@ EMPTY: dict[str, Any] = {"list": [], "dict": {}, "str": "", "int": 0, "float": 0
         Param("keep_existing", "bool", False, "leave a key that is there as it is"),
         Param("nested", "bool", False, "a dot in a key leads into a dict: stats.cpu"),
         Param("log", "bool", False, "tell of each key in ctx['init_log']"),
-    ]
+    ],
+    any_of=[("keys", "init", "schema")],
 )
 def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
     """Set each key to a list or value of its own, WHATEVER WAS THERE; all other keys stay.
@@ -67,8 +68,6 @@ def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
 def _values(params: Mapping[str, Any]) -> dict[str, Any]:
     """Each key with its value, checked."""
     keys, types = params["keys"], _types(params["schema"])
-    if keys is None and params["init"] is None and params["schema"] is None:
-        raise MissingKey("parameter 'keys' is missing: keys to create or to reset (or init, or schema)")
     given = {**(keys if isinstance(keys, Mapping) else {}), **(params["init"] or {})}
     values = {**{name: copy.deepcopy(EMPTY[kind]) for name, kind in types.items()},
               **{name: copy.deepcopy(EMPTY[types.get(name, "list")]) for name in keys or () if name not in given},

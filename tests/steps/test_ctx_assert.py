@@ -103,7 +103,7 @@ def test_who_changed_it_before() -> None:
     ({"key": "n", "expected": 1, "op": "no_such:f"}, OctoError, "no_such"),
     ({"key": "n", "expected": "(", "op": "matches"}, OctoError, "is no regular expression"),
     ({"key": "n", "type": "lst"}, OctoError, "there is no type 'lst'; did you mean list?"),
-    ({"key": "n", "checks": []}, OctoError, "give one or the other"),
+    ({"key": "n", "checks": []}, OctoError, "two ways to say one thing"),
     ({"checks": [1]}, OctoError, "checks[0]: a check is a dict, not int 1"),
     ({"checks": [{"key": "n", "expect": 1}]}, OctoError, "unknown field 'expect'; did you mean expected?"),
     ({"checks": [{"key": "n", "expected": 7}, {"key": "x"}]}, MissingParam, "checks[1]: parameter 'expected'"),
