@@ -75,6 +75,8 @@ def test_the_table_as_text() -> None:
     ([[1]], {"headers": ["volt"], "columns": ["vot"]}, MissingKey, "no column 'vot'; did you mean volt?"),
     ([{"volt": 1}], {"columns": ["vot"]}, MissingKey, "no row has a column 'vot'; did you mean volt?"),
     ([[1]], {"headers": ["a", "b"]}, ShapeError, "2 names for 1 columns"),
+    ([[1]], {"columns": []}, OctoError, "no column is chosen"),
+    ([{"volt": 1}, [2]], {}, ShapeError, "row 1 is to be a dict, as the first is, not a list of 1"),
     ([[1]], {"stats": ["mode"]}, ShapeError, "there is no 'mode'; there are mean, std"),
     ([[1]], {"missing": "skip"}, OctoError, "one of 'propagate', 'ignore'"),
     ([[1]], {"colums": []}, OctoError, "did you mean columns?"),
