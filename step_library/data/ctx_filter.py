@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from octo.context import Context
 from octo.errors import UsageError
 from octo.scriptlet import Param, scriptlet
 from step_library.kit.values.ctx_values import Ctx, plain
-from step_library.kit.values.expressions import compiled
+from step_library.kit.values.expressions import condition
 from step_library.kit.values.kinds import kinds
 
 Test = Callable[[str], Any]
@@ -31,7 +33,10 @@ Test = Callable[[str], Any]
     ]
 )
 def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
-    """Put the keys of ctx that fit, in their order, into `ctx[out]`. What stood there before is not looked at."""
+    """Put the keys of ctx that fit, in their order, into `ctx[out]`. What stood there before is not looked at.
+
+    A value that the expression cannot be made out for (`value > 3` of a text) does not fit.
+    """
     out = params["out"]
     tests = _tests(ctx, params)
     fits = all if params["match"] == "all" or not tests else any
@@ -41,9 +46,9 @@ def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
     if params["mode"] == "keys":
         ctx[out] = found
     elif params["mode"] == "dict":
-        ctx[out] = {key: plain(ctx, key) for key in found}
+        ctx[out] = {key: _copy(ctx, key) for key in found}
     else:
-        ctx[out] = [[key, plain(ctx, key)] for key in found]
+        ctx[out] = [[key, _copy(ctx, key)] for key in found]
     return {"filtered": out}
 
 
@@ -62,11 +67,16 @@ def _tests(ctx: Ctx, params: Mapping[str, Any]) -> list[Test]:
             raise UsageError(f"regex {params['regex']!r}: {error}") from None
         tests.append(lambda key: found.search(str(key)))
     if params["expr"]:
-        evaluate = compiled(params["expr"], ("key", "value"))
-        tests.append(lambda key: evaluate(key, plain(ctx, key)))
+        holds = condition(params["expr"], ("key", "value"))
+        tests.append(lambda key: holds(key, plain(ctx, key)))
     if params["fn"]:
         tests.append(lambda key: params["fn"](key, plain(ctx, key)))
     return tests
+
+
+def _copy(ctx: Ctx, key: str) -> Any:
+    found = plain(ctx, key)
+    return found if isinstance(ctx, Context) else copy.deepcopy(found)
 
 
 def _texts(given: str | list[str] | None) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any
 from octo.errors import ShapeError
 from octo.scriptlet import Param, scriptlet
 from step_library.kit.values.ctx_values import Ctx, plain_list
-from step_library.kit.values.expressions import compiled
+from step_library.kit.values.expressions import ExpressionFailed, compiled
 from step_library.kit.values.json_values import json_rows, not_json
 from step_library.kit.values.ranges import at_least
 
@@ -69,7 +69,15 @@ def _function(params: dict[str, Any]) -> Function:
     """Of a row and its index."""
     function = params["fn"]
     if function is None:
-        return compiled(params["expr"], ("row", "index"))
+        evaluate = compiled(params["expr"], ("row", "index"))
+
+        def of_row(row: Any, index: int) -> Any:
+            try:
+                return evaluate(row, index)
+            except ExpressionFailed as error:
+                raise ExpressionFailed(f"ctx[{params['key']!r}]: row {index}: {error.message}") from None
+
+        return of_row
     return lambda row, index: function(row)
 
 

@@ -101,7 +101,7 @@ def test_what_is_required_of_several_parameters_is_told(octo: Any, tmp_path: Pat
                   "step \"f\": parameter 'key' is missing", "parameter 'key2' is missing", "'expected' is missing",
                   "'maxlen' is missing"):
         assert words in told, told
-    for name in ("ctx_map", "ctx_init", "file_to_ctx", "ctx_merge"):  # what octo recipe new writes is valid as it stands
+    for name in ("ctx_map", "ctx_init", "file_to_ctx", "ctx_merge"):  # new recipes are valid as they stand
         octo("recipe", "new", f"new_{name}", "--from", name)
         octo("validate", f"new_{name}.yaml")
 

@@ -87,6 +87,8 @@ def change(row: Any) -> Any:
     ({"a": 1}, {"fn": half}, ShapeError, "not a dict of 1"),
     ([1], {}, MissingParam, "parameter 'fn' is missing"),
     ([1], {"fn": half, "expr": "row"}, OctoError, "'fn' and 'expr' are two ways"),
+    ([{"a": 1}, {}], {"expr": "row['a']"}, ValueError, "ctx['rows']: row 1: the expression \"row['a']\": KeyError"),
+    ([1, "2"], {"expr": "row + 1"}, ValueError, "row 1: the expression 'row + 1': TypeError: "),
     ([1], {"expr": "wert"}, OctoError, "it may use row, index and the functions"),
     ([1], {"fn": "no_such:thing"}, OctoError, "no_such"),
     ([1], {"fn": half, "threads": 0}, OctoError, "'threads' is to be 1 or more, not 0"),
