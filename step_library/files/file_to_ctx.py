@@ -2,32 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from octo.errors import MissingKey, OctoError, ShapeError, UsageError, nearest
+from octo.errors import MissingKey, ShapeError, UsageError, nearest
 from octo.scriptlet import Param, scriptlet
-from step_library.kit.files.file_io import BadFile, allowed, format_of, reading
+from step_library.kit.files.file_io import allowed, format_of, reading
 from step_library.kit.formats import csv_text
+from step_library.kit.formats.json_and_yaml import read_value
 from step_library.kit.formats.typed_rows import cast_rows, check_dict, number_or_text
 from step_library.kit.values.ctx_values import Ctx, described
 
 FORMATS = ("json", "csv", "tsv", "jsonl", "yaml", "xlsx")
 TABLES = ("csv", "tsv", "xlsx")
-
-
-class BadJsonFile(BadFile, json.JSONDecodeError):
-    """A file that is no JSON, with its place."""
-
-    def __init__(self, name: str, error: json.JSONDecodeError) -> None:
-        json.JSONDecodeError.__init__(self, error.msg, error.doc, error.pos)
-        self.message = f"{name}:{error.lineno}: no JSON: {error.msg} (column {error.colno})"
-        self.hints = []
-
-    def __str__(self) -> str:
-        return self.message
 
 
 @scriptlet(
@@ -64,7 +52,7 @@ def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
         wrong = [name for name in ("use_header", "numbers", "delimiter", "sheet") if params[name] not in (None, False)]
         if wrong:
             raise UsageError(f"{wrong[0]} is for {', '.join(TABLES)}, not for {kind}")
-    value = _rows(target, kind, params) if kind in TABLES else _value(target, kind)
+    value = _rows(target, kind, params) if kind in TABLES else read_value(target, kind)
     value = _fitted(value, params, str(path), kind)
     rows = {"rows": len(value)} if isinstance(value, list) else {}
     if not merge:
@@ -77,55 +65,6 @@ def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
         raise ShapeError(f"{path}: a key of ctx cannot be empty")
     ctx.update({key: taken} if key is not None else taken)
     return {"loaded": key if key is not None else list(taken)}
-
-
-def _value(path: Path, kind: str) -> Any:
-    from octo.errors import InvalidValue
-    from octo.store.values import check_depth
-
-    with reading(path) as stream:
-        data = stream.read().removeprefix(b"\xef\xbb\xbf")
-    try:
-        if kind == "json":
-            found = _json(data, str(path))
-        elif kind == "yaml":
-            found = _yaml(data, path)
-        else:
-            found = [_json(line, str(path), number) for number, line in enumerate(data.split(b"\n"), 1) if line.strip()]
-        check_depth(found)
-    except InvalidValue as error:
-        raise BadFile(f"{path}: {error}") from None
-    return found
-
-
-def _json(data: bytes, name: str, line: int = 1) -> Any:
-    """What Python writes as NaN or Infinity is null."""
-    from octo.store.values import checked, loads
-
-    try:
-        return loads(data)
-    except (ValueError, RecursionError):
-        try:
-            return checked(json.loads(data.decode(), parse_constant=lambda word: None))
-        except json.JSONDecodeError as error:
-            raise BadJsonFile(name if line == 1 else f"{name} (line {line})", error) from None
-        except UnicodeDecodeError as error:
-            raise BadFile(f"{name} is not UTF-8 text (byte {error.start})") from None
-        except RecursionError:
-            raise BadFile(f"{name} is nested too deeply") from None
-
-
-def _yaml(data: bytes, path: Path) -> Any:
-    """As recipes are read: only true, false, null and JSON's numbers are not text; no tags."""
-    from octo.recipe.nodes import Source, plain
-    from octo.recipe.reader import read
-
-    try:
-        return plain(read(Source(data.decode(), None, path)))
-    except UnicodeDecodeError as error:
-        raise BadFile(f"{path} is not UTF-8 text (byte {error.start})") from None
-    except OctoError as error:
-        raise BadFile(error.message) from None
 
 
 def _rows(path: Path, kind: str, params: Mapping[str, Any]) -> list[list[Any]]:

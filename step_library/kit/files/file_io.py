@@ -34,6 +34,9 @@ class IsFolder(FileFailed, UsageError):
 class BadFile(OctoError, ValueError):
     """What stands in a file is not of the format that it should be."""
 
+    def __str__(self) -> str:
+        return self.message
+
 
 def format_of(path: str) -> str | None:
     """The format that a file's name tells, whether compressed or not; None where it tells none."""
