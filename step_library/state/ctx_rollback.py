@@ -10,7 +10,7 @@ from octo.context import Context
 from octo.errors import MissingKey, ShapeError, StepFailed, nearest
 from octo.scriptlet import Param, call, scriptlet
 from step_library.kit.files.snapshots import encoded, load, newest, write
-from step_library.kit.records.records import append, now_text
+from step_library.kit.records.records import append, check_list, now_text
 from step_library.kit.values.ctx_copies import (
     CHECKPOINT_META,
     CHECKPOINTS,
@@ -54,6 +54,7 @@ def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
     key = params["errors_key"]
     if not ctx.get(key):
         return {"rolled_back": False}
+    check_list(ctx, "rollback_history")
     errors = copy.deepcopy(plain(ctx, key))
     name, data, keys = _source(ctx, params)
     with one_change(ctx):

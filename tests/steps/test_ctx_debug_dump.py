@@ -96,7 +96,7 @@ def test_old_ones_are_removed() -> None:
     ({"keys": ["fo"]}, MissingKey, "keys: ctx has no key 'fo'; did you mean foo?"),
     ({"exclude": ["foo"]}, OctoError, "did you mean exclude_keys?"),
     ({"keys": "foo"}, OctoError, "'keys'"),
-    ({"compare": "none.json"}, UsageError, "compare: none.json cannot be read: No such file"),
+    ({"compare": "none.json"}, UsageError, "compare: there is no file none.json"),
     ({"compare": "text.json"}, UsageError, "compare: text.json is no JSON"),
     ({"compare": "list.json"}, UsageError, "compare: list.json holds no ctx but list"),
     ({"out": "."}, UsageError, "is a folder"),

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -128,19 +128,29 @@ def as_moment(given: Any) -> float:
 def chosen(entries: Iterable[Any], *, at_least: str | None = None, since: Any = None, keyword: str | None = None,
            **fields: Any) -> list[dict[str, Any]]:
     """Copies of those entries that fit: from a level up, not older than, with a text in them, of these fields."""
+    fits = chooser(at_least=at_least, since=since, keyword=keyword, **fields)
+    return [dict(entry) for entry in entries if fits(entry)]
+
+
+def chooser(*, at_least: str | None = None, since: Any = None, keyword: str | None = None,
+            **fields: Any) -> Callable[[Any], bool]:
+    """Whether an entry fits; what `chosen` asks."""
     begin = None if since is None else as_moment(since)
-    found = []
-    for each in entries:
-        if not isinstance(each, Mapping):
-            continue
-        entry = dict(each)
-        written = moment(entry)
-        if ((at_least is None or grave(entry.get("level", "INFO")) >= grave(at_least))
-                and (begin is None or (written is not None and written >= begin))
-                and (keyword is None or any(keyword.casefold() in str(value).casefold() for value in entry.values()))
-                and all(name in entry and entry[name] == value for name, value in fields.items())):
-            found.append(entry)
-    return found
+
+    def fits(entry: Any) -> bool:
+        if not isinstance(entry, Mapping):
+            return False
+        if at_least is not None and grave(entry.get("level", "INFO")) < grave(at_least):
+            return False
+        if begin is not None:
+            written = moment(entry)
+            if written is None or written < begin:
+                return False
+        if keyword is not None and not any(keyword.casefold() in str(value).casefold() for value in entry.values()):
+            return False
+        return all(name in entry and entry[name] == value for name, value in fields.items())
+
+    return fits
 
 
 def sums(entries: Iterable[Any]) -> list[dict[str, Any]]:
