@@ -52,8 +52,10 @@ def test_the_whole_ctx_sorted(kind: Any) -> None:
 def test_names_made_by_it_are_always_new(kind: Any) -> None:
     names = {ctx_debug_dump.run(kind(CTX), params)["dumped"] for params in ({}, {"out": "auto"}, {})}
     assert len(names) == 3 and all(loaded(name) == CTX and name.startswith("Logs/ctx_dump_2") for name in names)
-    name = ctx_debug_dump.run(kind(CTX), {"out": "Logs/periodic_ctx_{timestamp}_{step}_{other}.json"})["dumped"]
+    name = ctx_debug_dump.run(kind(CTX), {"out": "Logs/periodic_ctx_{timestamp}_{step}_{{other}}.json"})["dumped"]
     assert name.endswith("_step_{other}.json") and str(int(time.time()))[:-3] in name
+    with pytest.raises(MissingKey, match=r"out: \{datetme\}: there is no 'datetme'; did you mean datetime\?"):
+        ctx_debug_dump.run(kind(CTX), {"out": "{datetme}.json"})
 
 
 @Both

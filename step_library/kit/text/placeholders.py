@@ -14,13 +14,14 @@ from octo.errors import MissingKey, UsageError, nearest
 _PARSE = string.Formatter()
 
 
-def fill(text: str, names: Mapping[str, Any], what: str = "template") -> str:
+def fill(text: str, names: Mapping[str, Any], what: str = "template", *, strict: bool = True) -> str:
     """The text with its places filled; `{{` and `}}` stand for braces.
 
     `{name}`, `{name[key][0]}`, `{name:.2f}`, `{name!r}`, `{name|used where there is none}`. MissingKey names the
     place that has no value, UsageError what is no place; `what` is the parameter that the text stands in.
+    Not `strict`: what is no place, or has no value, stays as it is, as in text that has JSON in it.
     """
-    return "".join(_filled(text, names, what))
+    return "".join(_filled(text, names, what, strict))
 
 
 def places(text: str, what: str = "template") -> list[str]:
@@ -29,23 +30,42 @@ def places(text: str, what: str = "template") -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def _filled(text: str, names: Mapping[str, Any], what: str) -> Iterator[str]:
-    for literal, field, spec, conversion in _parsed(text, what):
+def _filled(text: str, names: Mapping[str, Any], what: str, strict: bool) -> Iterator[str]:
+    try:
+        parsed = _parsed(text, what)
+    except UsageError:
+        if strict:
+            raise
+        yield text
+        return
+    for literal, field, spec, conversion in parsed:
         yield literal
         if field is None:
             continue
-        path, default = _split(field, what)
         try:
-            value = _value(path, names)
-        except MissingKey as error:
-            if default is None:
-                raise MissingKey(f"{what}: {{{field}}}: {error.message}") from None
-            yield default
-            continue
-        try:
-            yield format(_PARSE.convert_field(value, conversion) if conversion else value, fill(spec or "", names))
-        except (ValueError, TypeError) as error:
-            raise UsageError(f"{what}: {{{field}:{spec}}}: {error}") from None
+            yield _shown(field, spec, conversion, names, what)
+        except (MissingKey, UsageError):
+            if strict:
+                raise
+            inside = f":{fill(spec, names, what, strict=False)}" if spec else ""
+            yield "{" + field + (f"!{conversion}" if conversion else "") + inside + "}"
+
+
+def _shown(field: str, spec: str | None, conversion: str | None, names: Mapping[str, Any], what: str) -> str:
+    """What stands in one place."""
+    path, default = _split(field, what)
+    if "." in path[0] and path[0] not in names:
+        raise _no_place(field, what)
+    try:
+        value = _value(path, names)
+    except MissingKey as error:
+        if default is None:
+            raise MissingKey(f"{what}: {{{field}}}: {error.message}") from None
+        return default
+    try:
+        return format(_PARSE.convert_field(value, conversion) if conversion else value, fill(spec or "", names))
+    except (ValueError, TypeError) as error:
+        raise UsageError(f"{what}: {{{field}:{spec}}}: {error}") from None
 
 
 def _parsed(text: str, what: str) -> list[tuple[str, str | None, str | None, str | None]]:
@@ -59,9 +79,13 @@ def _split(field: str, what: str) -> tuple[list[str], str | None]:
     """`a[b][0]|c` as (["a", "b", "0"], "c")."""
     name, bar, default = field.partition("|")
     first, *keys = name.strip().split("[")
-    if not first.strip() or any(not key.endswith("]") for key in keys) or "." in first:
-        raise UsageError(f"{what}: {{{field}}} is no place for a value: write {{name}} or {{name[key]}}")
+    if not first.strip() or any(not key.endswith("]") for key in keys):
+        raise _no_place(field, what)
     return [first.strip(), *(key[:-1].strip("'\"") for key in keys)], default if bar else None
+
+
+def _no_place(field: str, what: str) -> UsageError:
+    return UsageError(f"{what}: {{{field}}} is no place for a value: write {{name}} or {{name[key]}}")
 
 
 def _value(path: list[str], names: Mapping[str, Any]) -> Any:
