@@ -10,6 +10,7 @@ from typing import Any
 from octo.context import Context
 from octo.errors import UsageError
 from octo.scriptlet import Param, scriptlet
+from step_library.kit.records.logged import LOG, logged
 from step_library.kit.values.ctx_values import Ctx, plain
 from step_library.kit.values.expressions import condition
 from step_library.kit.values.kinds import kinds
@@ -30,8 +31,10 @@ Test = Callable[[str], Any]
         Param("match", "str", "all", "whether all that is given is to fit, or any of it", choices=("all", "any")),
         Param("mode", "str", "keys", "what is kept: the keys, a dict with the values, or [key, value] pairs",
               choices=("keys", "dict", "pairs")),
+        LOG,
     ]
 )
+@logged(lambda ctx, params, result: f"{len(ctx[params['out']])} keys fit, in {params['out']}")
 def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
     """Put the keys of ctx that fit, in their order, into `ctx[out]`. What stood there before is not looked at.
 

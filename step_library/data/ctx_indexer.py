@@ -10,6 +10,7 @@ from octo.context import Context
 from octo.errors import ShapeError
 from octo.param import ParamError
 from octo.scriptlet import Param, scriptlet
+from step_library.kit.records.logged import LOG, logged
 from step_library.kit.values.ctx_values import Ctx, described, plain_list
 from step_library.kit.values.tables import ABSENT, field_values, position
 
@@ -33,9 +34,11 @@ SKIPPED: Any = object()
         Param("rebuild", "str", "always", "when it is made: always, if_missing (where ctx has none yet), if_changed "
               "(the rows changed since; a plain dict cannot tell, so always there)",
               choices=("always", "if_missing", "if_changed")),
+        LOG,
     ],
     one_of=[("index_by", "index_by_pos")],
 )
+@logged(lambda ctx, params, result: f"{result['count']} entries in {result['indexed']}")
 def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
     """Put `{value: position}` of all rows of `ctx[key]` into `ctx[key + '_index']`; the last row of a value counts.
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from octo.errors import ShapeError
 from octo.scriptlet import Param, scriptlet
+from step_library.kit.records.logged import LOG, logged
 from step_library.kit.values.ctx_values import Ctx, plain_list
 from step_library.kit.values.expressions import ExpressionFailed, compiled
 from step_library.kit.values.json_values import json_rows, not_json
@@ -28,9 +29,11 @@ Function = Callable[[Any, int], Any]
         Param("threads", "int", 1, "rows at work together, for functions that wait for something"),
         Param("strict", "bool", False, "refuse a function that changes its row in place, and results that are no JSON"),
         Param("preview", "int | null", None, "map only so many rows, write nothing and return them"),
+        LOG,
     ],
     one_of=[("fn", "expr")],
 )
+@logged(lambda ctx, params, result: f"{params['key']} mapped to {result['mapped']}")
 def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
     """Put `[fn(row) for row in ctx[key]]` into `ctx[out]`, in order; `out` may be `key`.
 

@@ -10,6 +10,7 @@ from typing import Any
 from octo.errors import MissingKey, ShapeError, nearest
 from octo.param import ParamError
 from octo.scriptlet import Param, resolve, scriptlet
+from step_library.kit.records.logged import LOG, logged
 from step_library.kit.values.ctx_values import Ctx, described, plain_list
 from step_library.kit.values.json_values import canonical, json_rows
 
@@ -45,9 +46,11 @@ STRATEGIES: dict[str, Callable[[Lists], list[Any]]] = {
         Param("require", "bool", False, "a key that is not there is an error and no empty list"),
         Param("require_same_type", "bool", False, "all rows are to be of one JSON type"),
         Param("report", "bool", False, "return keys, counts and the number of duplicates as well"),
+        LOG,
     ],
     one_of=[("key1", "keys"), ("key2", "keys")],
 )
+@logged(lambda ctx, params, result: f"{result['merged_len']} rows in {params['out']}")
 def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
     """Put the rows of `ctx[key1]` and then those of `ctx[key2]` into a new list `ctx[out]`; `out` may be one of them.
 

@@ -10,6 +10,7 @@ from typing import Any
 from octo.errors import MissingKey, ShapeError, nearest
 from octo.param import ParamError
 from octo.scriptlet import Param, scriptlet
+from step_library.kit.records.logged import LOG, logged
 from step_library.kit.values.ctx_values import Ctx, described, plain_list
 from step_library.kit.values.numbers import as_json, columns_of, numpy_or_hint
 from step_library.kit.values.ranges import at_least
@@ -33,8 +34,10 @@ MISSING = ("propagate", "ignore", "drop", "mean", "zero")
         Param("missing", "str", "propagate", "null among the numbers: makes the result null (propagate), does not "
               "count (ignore), its row goes (drop), it is the column's mean, or zero", choices=MISSING),
         Param("in_place", "bool", False, "allow out to be key"),
+        LOG,
     ]
 )
+@logged(lambda ctx, params, result: f"{params['key']} in {params['out']}, {len(ctx[params['out']])} rows")
 def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
     """Put the chosen columns of `ctx[key]`, each row a list of its own, into `ctx[out]`; the rows stay as they are.
 

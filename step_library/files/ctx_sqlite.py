@@ -15,6 +15,7 @@ from octo.scriptlet import Param, scriptlet
 from step_library.kit.files.file_io import FileFailed, allowed
 from step_library.kit.formats.sqlite_errors import telling
 from step_library.kit.formats.sqlite_table import TYPES, Rows, as_json, quoted, store
+from step_library.kit.records.logged import LOG, logged
 from step_library.kit.values.ctx_values import Ctx, plain, plain_list
 
 ACTIONS = ("insert", "update", "upsert", "delete")
@@ -51,8 +52,10 @@ ONE = [
         Param("read_only", "bool", False, "refuse every change, whatever the query is"),
         Param("timeout", "float", 30.0, "seconds to wait for a database that another program has locked"),
         Param("within", "str | list[str] | null", None, "folders that the file has to be in"),
+        LOG,
     ]
 )
+@logged(lambda ctx, params, result: f"{params['db']}: {result}")
 def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
     """Store rows, run a query, or both: {"inserted": rows}, {"rows": rows found}, {"status": "noop"} for neither.
 

@@ -8,6 +8,7 @@ from typing import Any
 from octo.scriptlet import Param, scriptlet
 from step_library.kit.files.file_io import allowed, compression_of, write_whole
 from step_library.kit.formats import csv_text
+from step_library.kit.records.logged import LOG, logged
 from step_library.kit.records.records import now_text
 from step_library.kit.values.ctx_values import Ctx, plain_list
 
@@ -29,8 +30,10 @@ LINE_ENDS = {"lf": "\n", "crlf": "\r\n"}
         Param("ragged", "bool", True, "rows may be of different lengths, dicts may lack keys"),
         Param("within", "str | list[str] | null", None, "folders that the file has to be in"),
         Param("sidecar", "bool", False, "write OUT.meta.json too: key, time, process, rows and columns"),
+        LOG,
     ]
 )
+@logged(lambda ctx, params, result: f"{result['rows']} rows of {params['key']} in {result['written']}")
 def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
     """Write the rows of `ctx[key]` to `out`, whole or not at all: {"written": out, "rows": rows without names}.
 

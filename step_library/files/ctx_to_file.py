@@ -14,6 +14,7 @@ from octo.scriptlet import Param, scriptlet
 from step_library.files.ctx_file_lock import file_lock
 from step_library.kit.files.file_io import allowed, append_whole, compression_of, format_of, reading, write_whole
 from step_library.kit.formats import csv_text
+from step_library.kit.records.logged import LOG, logged
 from step_library.kit.records.records import now_text
 from step_library.kit.values.ctx_values import Ctx, described, plain
 
@@ -37,8 +38,10 @@ APPENDABLE = ("csv", "tsv", "jsonl")
               choices=("gzip", "bz2", "none")),
         Param("within", "str | list[str] | null", None, "folders that the file has to be in"),
         Param("sidecar", "bool", False, "write PATH.meta.json too: key, format, time, process, rows and columns"),
+        LOG,
     ]
 )
+@logged(lambda ctx, params, result: f"{params['key']} in {result['written']}")
 def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
     """Write `ctx[key]` to the file, whole or not at all; its folder is made.
 

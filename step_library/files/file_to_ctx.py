@@ -12,6 +12,7 @@ from step_library.kit.files.file_io import allowed, format_of, reading
 from step_library.kit.formats import csv_text
 from step_library.kit.formats.json_and_yaml import read_value
 from step_library.kit.formats.typed_rows import cast_rows, check_dict, number_or_text
+from step_library.kit.records.logged import LOG, logged
 from step_library.kit.values.ctx_values import Ctx, described
 
 FORMATS = ("json", "csv", "tsv", "jsonl", "yaml", "xlsx")
@@ -34,8 +35,10 @@ TABLES = ("csv", "tsv", "xlsx")
         Param("merge", "bool", False, "put the keys of the dict in the file into ctx one by one"),
         Param("guard", "list[str]", [], "keys of ctx that merge does not touch"),
         Param("within", "str | list[str] | null", None, "folders that the file has to be in"),
+        LOG,
     ]
 )
+@logged(lambda ctx, params, result: f"{params['path']} in {result['loaded']}")
 def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
     """Put what the file holds into `ctx[key]`; of a list, how many items it has is in the result, as `rows`.
 

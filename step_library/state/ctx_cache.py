@@ -16,6 +16,7 @@ from typing import Any
 from octo.context import Context
 from octo.errors import InvalidValue, ShapeError, UsageError, nearest
 from octo.scriptlet import Param, call, scriptlet
+from step_library.kit.records.logged import LOG, logged
 from step_library.kit.values.ctx_copies import one_change, table
 from step_library.kit.values.ctx_values import Ctx, described, plain
 
@@ -45,8 +46,10 @@ _locks: weakref.WeakValueDictionary[tuple[int, str], _Lock] = weakref.WeakValueD
         Param("stats", "bool", False, "count hits in ctx['_cache_metadata'], which makes a hit a change of ctx"),
         Param("wait", "number", 60.0, "seconds to wait for another thread that computes the same key, before computing "
               "all the same"),
+        LOG,
     ]
 )
+@logged(lambda ctx, params, result: f"{params['key']} was {'there' if result['cached'] else 'computed'}")
 def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
     """Return {cached: true, value} if ctx has the key, whoever set it; else compute it: {cached: false, value}.
 
