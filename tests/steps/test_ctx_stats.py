@@ -88,6 +88,12 @@ def test_mistakes_say_where(rows: Any, params: dict[str, Any], error: type[Excep
     assert words in str(caught.value) and list(ctx) == ["rows"]
 
 
+def test_columns_of_a_plain_dict_may_be_named_by_numbers() -> None:
+    ctx: dict[str, Any] = {"rows": [{1: 2.0}, {1: 4.0}]}
+    ctx_stats.run(ctx, {"key": "rows", "out": "s", "columns": [1], "stats": ["mean"], "table": "markdown"})
+    assert ctx["s"] == {"mean": {"1": 3.0}}
+
+
 def test_a_key_that_is_not_there() -> None:
     with pytest.raises(KeyError, match=r"^ctx has no key 'rowz'; did you mean rows\?$"):
         ctx_stats.run({"rows": []}, {"key": "rowz", "out": "stats"})

@@ -68,12 +68,13 @@ def _from_dicts(
     if not all(issubclass(kind, dict) for kind in set(map(type, rows))):
         number = next(number for number, row in enumerate(rows) if not isinstance(row, dict))
         raise ShapeError(f"{where}: row {number} is to be a dict, as the first is, not {described(rows[number])}")
-    names = list(dict.fromkeys(name for row in rows for name in row)) if select is None else list(map(str, select))
-    known = set().union(*rows)
+    known = {str(key): key for key in dict.fromkeys(key for row in rows for key in row)}
+    names = list(known) if select is None else list(map(str, select))
     for name in names:
         if name not in known:
             raise MissingKey(f"{where}: no row has a column {name!r}{nearest(name, known)}")
-    cells = [tuple(map(row.get, names)) for row in rows]
+    keys = [known[name] for name in names]
+    cells = [tuple(map(row.get, keys)) for row in rows]
     return names, _numbers(cells, where, names)
 
 
