@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import copy
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from octo.context import Context
 from octo.errors import UsageError
 from octo.scriptlet import Param, scriptlet
 from step_library.kit.records.logged import LOG, logged
-from step_library.kit.values.ctx_values import Ctx, plain
+from step_library.kit.values.ctx_values import Ctx, plain, put
 from step_library.kit.values.expressions import condition
 from step_library.kit.values.kinds import kinds
 
@@ -49,9 +47,9 @@ def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
     if params["mode"] == "keys":
         ctx[out] = found
     elif params["mode"] == "dict":
-        ctx[out] = {key: _copy(ctx, key) for key in found}
+        put(ctx, out, {key: plain(ctx, key) for key in found})
     else:
-        ctx[out] = [[key, _copy(ctx, key)] for key in found]
+        put(ctx, out, [[key, plain(ctx, key)] for key in found])
     return {"filtered": out}
 
 
@@ -75,11 +73,6 @@ def _tests(ctx: Ctx, params: Mapping[str, Any]) -> list[Test]:
     if params["fn"]:
         tests.append(lambda key: params["fn"](key, plain(ctx, key)))
     return tests
-
-
-def _copy(ctx: Ctx, key: str) -> Any:
-    found = plain(ctx, key)
-    return found if isinstance(ctx, Context) else copy.deepcopy(found)
 
 
 def _texts(given: str | list[str] | None) -> list[str]:

@@ -11,7 +11,7 @@ from octo.errors import MissingKey, ShapeError, nearest
 from octo.param import ParamError
 from octo.scriptlet import Param, resolve, scriptlet
 from step_library.kit.records.logged import LOG, logged
-from step_library.kit.values.ctx_values import Ctx, described, plain_list
+from step_library.kit.values.ctx_values import Ctx, described, plain_list, put
 from step_library.kit.values.json_values import canonical, json_rows
 
 Lists = list[list[Any]]
@@ -75,7 +75,7 @@ def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
         raise ShapeError(f"merge_fn is to return a list, not {described(merged)}")
     rows = json_rows(list(merged))
     kept = _unique(rows) if params["deduplicate"] else rows
-    ctx[params["out"]] = kept
+    put(ctx, params["out"], kept)
     result: dict[str, Any] = {"merged_len": len(kept)}
     if params["report"]:
         result |= {"keys": keys, "counts": [*map(len, lists)], "missing": missing,

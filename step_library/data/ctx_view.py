@@ -9,7 +9,7 @@ from typing import Any
 from octo.errors import ShapeError
 from octo.param import ParamError
 from octo.scriptlet import Param, scriptlet
-from step_library.kit.values.ctx_values import Ctx, described, plain_list
+from step_library.kit.values.ctx_values import Ctx, described, plain_list, put
 from step_library.kit.values.expressions import condition
 from step_library.kit.values.ranges import at_least
 from step_library.kit.values.tables import ABSENT, field_of
@@ -59,7 +59,7 @@ def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
     start = params["page"] * params["page_size"]
     result = {"view": copy.deepcopy(found[start:start + params["page_size"]]), "total": len(found)}
     if params["out"]:
-        ctx[params["out"]] = copy.deepcopy(result)
+        put(ctx, params["out"], result)
     return result
 
 
