@@ -13,9 +13,9 @@ from octo.errors import InvalidValue, ShapeError, UsageError, nearest
 from octo.scriptlet import Param, scriptlet
 from step_library.files.ctx_file_lock import file_lock
 from step_library.kit.files.file_io import allowed, append_whole, compression_of, format_of, reading, write_whole
+from step_library.kit.files.sidecars import write_sidecar
 from step_library.kit.formats import csv_text
 from step_library.kit.records.logged import LOG, logged
-from step_library.kit.records.records import now_text
 from step_library.kit.values.ctx_values import Ctx, described, plain
 
 APPENDABLE = ("csv", "tsv", "jsonl")
@@ -37,7 +37,7 @@ APPENDABLE = ("csv", "tsv", "jsonl")
         Param("compression", "str | null", None, "pack the file; without it its ending .gz or .bz2 decides",
               choices=("gzip", "bz2", "none")),
         Param("within", "str | list[str] | null", None, "folders that the file has to be in"),
-        Param("sidecar", "bool", False, "write PATH.meta.json too: key, format, time, process, rows and columns"),
+        Param("sidecar", "bool", False, "write PATH.meta.json too: key, format, rows, columns, time, process and step"),
         LOG,
     ]
 )
@@ -78,9 +78,8 @@ def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
             made = _pieces(kind, value, where, params["header"])
         (append_whole if params["append"] else write_whole)(target, made, packing)
     if params["sidecar"]:
-        about = {"key": key, "path": path, "format": kind, "time": now_text(),
-                 "process": os.getpid(), "rows": len(value) if isinstance(value, list) else None, "columns": names}
-        write_whole(target.with_name(f"{target.name}.meta.json"), _pieces("json", about, "", None))
+        write_sidecar(target, key=key, path=path, format=kind, rows=len(value) if isinstance(value, list) else None,
+                      columns=names)
     return {"written": path}
 
 

@@ -80,3 +80,14 @@ def test_an_event_for_an_excel_file(tmp_path: Path) -> None:
         assert (event["event"], event["source"], event["payload"]) == ("ExcelExportCompleted", "ctx_excel", result)
         step.run(ctx, {**params, "dry_run": True})
         assert len(ctx["events"]) == 1
+
+
+def test_a_step_that_was_given_up_fails_as_itself() -> None:
+    ctx = Context(rows=[1])
+
+    def late(row: Any) -> Any:
+        ctx._access.closed = True
+        raise KeyError("mine")
+
+    with pytest.raises(KeyError, match="mine"):
+        importlib.import_module("step_library.data.ctx_map").run(ctx, {"key": "rows", "fn": late, "log": True})

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
+from octo.errors import AttemptEnded
 from octo.param import Param
 from step_library.kit.records.records import check_list, error, log
 from step_library.kit.values.ctx_values import Ctx
@@ -37,8 +39,9 @@ def logged(says: Callable[[Ctx, dict[str, Any], Any], str]) -> Callable[[Run], R
             try:
                 result = run(ctx, params)
             except Exception as raised:
-                log(ctx, f"failed: {raised}", "ERROR", step=step)
-                error(ctx, step, raised)
+                with suppress(AttemptEnded):  # it was too late: the step has been given up
+                    log(ctx, f"failed: {raised}", "ERROR", step=step)
+                    error(ctx, step, raised)
                 raise
             log(ctx, says(ctx, params, result), step=step)
             return result
