@@ -97,17 +97,21 @@ def step_command(name: str, ours: dict[str, Any]) -> click.Command:
 
 
 class _Step(click.Command):
-    """A step's command: an option that is a list takes the words up to the next option."""
+    """A step's command: an option that is a list takes the words up to the next option, a flag may stand alone."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         given = [option for option in self.params if isinstance(option, _Given)]
         lists = {name for option in given if option.is_list for name in option.opts}
+        flags = {name for option in given if option.is_flag_like for name in option.opts}
         found: list[str] = []
         words = iter(args)
         word = next(words, None)
         while word is not None:
             found.append(word)
-            is_list, word = word in lists, next(words, None)
+            is_list, is_flag, word = word in lists, word in flags, next(words, None)
+            if is_flag and (word is None or _OPTION.match(word)):
+                found.append("true")
+                continue
             values = []
             while is_list and word is not None and not _OPTION.match(word):
                 values.append(word)
@@ -122,8 +126,8 @@ class _Given(click.Option):
     def __init__(self, param: Param) -> None:
         self.is_list = "list" in type_text(param.type)
         names = [name for each in (param.name, *param.aliases) for name in (f"--{each}", f"--{each.replace('_', '-')}")]
-        is_flag = type_text(param.type) == "bool"
-        kind = "FLAG" if is_flag else type_text(param.type).upper().replace(" OR ", "|")
+        self.is_flag_like = "bool" in type_text(param.type).split(" or ")
+        kind = "[true|false]" if type_text(param.type) == "bool" else type_text(param.type).upper().replace(" OR ", "|")
         super().__init__(
             [*dict.fromkeys(names), f"p_{param.name}"],
             metavar=kind, help=help_of(param),

@@ -106,6 +106,20 @@ def test_what_is_required_of_several_parameters_is_told(octo: Any, tmp_path: Pat
         octo("validate", f"new_{name}.yaml")
 
 
+def test_a_flag_may_stand_alone(octo: Any, tmp_path: Path) -> None:
+    rows = tmp_path / "rows.json"
+    rows.write_text('{"rows": [[1, 2], [3, 5]], "password": "x"}')
+    front = ("exec", "--ctx-file", rows, "--json")
+    scaled = {"r": [[-1.0, -1.0], [1.0, 1.0]]}
+    step = ("ctx_transform_timeseries", "--key", "rows")
+    assert octo(*front, *step, "--normalize", "--out", "r").json["ctx"] == scaled
+    assert octo(*front, *step, "--out", "r", "--normalize").json["ctx"] == scaled
+    assert octo(*front, *step, "--out", "r", "--normalize", "false").json["ctx"] == {"r": [[1, 2], [3, 5]]}
+    assert "**" in octo("exec", "--ctx-file", rows, "ctx_print", "--mask").out
+    assert "is to be bool, not 'maybe'" in octo(*front, *step, "--out", "r", "--normalize", "maybe", code=2).err
+    assert "--normalize [true|false]" in octo("exec", step[0], "--help").out
+
+
 def test_they_are_listed_and_shown(octo: Any) -> None:
     listed = octo("list", "steps", "data")
     assert "ctx_stats" in listed.out and "ctx_bg_job" not in listed.out
