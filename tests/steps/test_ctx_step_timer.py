@@ -254,3 +254,13 @@ def test_one_block_in_several_threads_and_tasks_at_once() -> None:
 
     asyncio.run(both())
     assert {entry["who"] for entry in ctx["step_times"][2:]} == {"one", "two"}
+
+
+def test_a_block_may_end_in_another_thread_than_it_began_in() -> None:
+    ctx: dict[str, Any] = {}
+    block = step_timer(ctx, "handed over")
+    block.__enter__()
+    thread = threading.Thread(target=block.__exit__, args=(None, None, None))
+    thread.start()
+    thread.join(60)
+    assert [entry["step"] for entry in ctx["step_times"]] == ["handed over"]

@@ -48,10 +48,12 @@ class Block:
         return more
 
     def __exit__(self, *how: Any) -> bool | None:
-        mine = self._entered[caller()]
-        manager = mine.pop()
-        if not mine:
-            del self._entered[caller()]
+        me = caller()
+        if me not in self._entered:  # it is ended by another than began it
+            me = next(reversed(self._entered))
+        manager = self._entered[me].pop()
+        if not self._entered[me]:
+            del self._entered[me]
         return manager.__exit__(*how)
 
     async def __aenter__(self) -> dict[str, Any]:
