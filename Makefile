@@ -28,6 +28,7 @@ help:
 	@echo "make test      install with the test tools, then lint, types and the whole suite (WORKERS=$(WORKERS))"
 	@echo "make quick     the tests without the slow ones; under three minutes"
 	@echo "make lint      ruff and mypy"
+	@echo "make programs  the programs that some tests start, where they are missing and can be installed"
 	@echo "make coverage  the whole suite, with the branch coverage of octo/store and octo/engine"
 	@echo "make bench     the budget table, beside LangGraph and Burr"
 	@echo "make clean     remove .venv and all else that these made"

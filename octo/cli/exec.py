@@ -97,7 +97,7 @@ def step_command(name: str, ours: dict[str, Any]) -> click.Command:
 
 
 class _Step(click.Command):
-    """A step's command: an option that is a list takes the words up to the next option, a flag may stand alone."""
+    """A step's command: an option that is a list takes the words up to the next option, a bool may stand alone."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         given = [option for option in self.params if isinstance(option, _Given)]
@@ -111,7 +111,6 @@ class _Step(click.Command):
             is_list, is_flag, word = word in lists, word in flags, next(words, None)
             if is_flag and (word is None or _OPTION.match(word)):
                 found.append("true")
-                continue
             values = []
             while is_list and word is not None and not _OPTION.match(word):
                 values.append(word)

@@ -17,7 +17,7 @@ Each is a step of a recipe by its name alone (`function: ctx_stats`), a function
 (`from step_library.data import ctx_stats; ctx_stats.run(ctx, {...})`), and a command (`octo exec ctx_stats --help`).
 `ctx` may be a plain dict or a `Context`. Parameters are checked before a recipe runs.
 
-<!-- made by tools/write_recipe_pages.py from the steps themselves -->
+<!-- made by tools/write_pages.py from the steps themselves -->
 """
 
 

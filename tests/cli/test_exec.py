@@ -31,6 +31,14 @@ def test_a_list_is_typed_as_one_likes(octo: Any, rows: Path, columns: list[str])
     assert octo("exec", "--ctx-file", rows, "--json", "ctx_stats", *typed).json["ctx"] == {"s": {"sum": [5.0, 9.0]}}
 
 
+@pytest.mark.parametrize(("typed", "drops"), [(["--drop_none"], True), (["--drop-none", "true"], True),
+                                            (["--drop-none=false"], False), ([], False)])
+def test_a_bool_may_stand_alone(octo: Any, rows: Path, typed: list[str], drops: bool) -> None:
+    call = ["ctx_map", *typed, "--key", "rows", "--expr", "row if row[0] > 1 else None", "--out", "out"]
+    found = octo("exec", "--ctx-file", rows, "--json", *call).json["ctx"]["out"]
+    assert found == ([[4, 5, 6]] if drops else [None, [4, 5, 6]])
+
+
 def test_as_json_and_into_a_file(octo: Any, rows: Path, tmp_path: Path) -> None:
     out = tmp_path / "new" / "out.json"
     told = octo("exec", "--ctx-file", rows, "--ctx-out", out, "--json", "ctx_filter", "--type", "list").json

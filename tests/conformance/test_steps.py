@@ -7,47 +7,38 @@ import copy
 import importlib
 import math
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from octo.context import Context
-from octo.errors import OctoError
+from octo.errors import NameNotFound, OctoError
 from octo.executors.jobs import default_pool
+from octo.param import table_of
+from tests.conformance.examples import CALL_ONLY, ENTRIES, HERE, THEMES, left_out
+from tests.conformance.page import conformance_page
 
-HERE = Path(__file__).resolve().parent
-THEMES = sorted((HERE / "data" / "steps").glob("*.yaml"))
-ENTRIES = [entry for theme in THEMES for entry in yaml.safe_load(theme.read_text(encoding="utf-8"))]
 CALLABLES: dict[str, dict[str, Any]] = {}
 """The functions that examples take for granted, by step; from `callables_<theme>.py`."""
 for theme in THEMES:
-    if (HERE / f"callables_{theme.stem}.py").exists():
-        CALLABLES |= importlib.import_module(f"{__package__}.callables_{theme.stem}").CALLABLES
+    if (HERE / f"callables_{theme}.py").exists():
+        CALLABLES |= importlib.import_module(f"{__package__}.callables_{theme}").CALLABLES
 PACKAGES = ("scriptlets.python.core", "scriptlets.python.steps")
-
-
-def left_out(example: dict[str, Any]) -> str:
-    """Why an example is not run; "" where it is."""
-    if example.get("by_hand"):
-        return str(example["by_hand"])
-    if example.get("overruled"):
-        return str(example["overruled"])
-    if "params" not in example:
-        return "in words"
-    if not {"returns", "ctx_after", "raises"} & example.keys():
-        return "says nothing of what comes out"
-    if "fn" in example["params"] and not str(example["params"]["fn"]).startswith(("<callable:", "py:")):
-        return "a function that is not given"
-    return ""
-
-
 RUN = [
     pytest.param(entry["id"], example, id=f"{entry['id']}-{number}")
     for entry in ENTRIES
     for number, example in enumerate(entry["examples"])
     if not left_out(example)
+]
+
+
+CALLS = [
+    pytest.param(entry["id"], example["params"], id=f"{entry['id']}-{number}")
+    for entry in ENTRIES
+    for number, example in enumerate(entry["examples"])
+    if left_out(example) == CALL_ONLY
 ]
 
 
@@ -82,6 +73,7 @@ def fits(found: Any, wanted: Any) -> bool:
 def test_example(step: str, example: dict[str, Any], kind: str, package: str, tmp_path: Path,
                  monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)  # some write files
+    monkeypatch.setenv("OCTO_LLM_BACKEND", "echo")  # some ask a language model
     example = filled(copy.deepcopy(example), step)
     run = importlib.import_module(f"{package}.{step}").run
     before = example.get("ctx", {})
@@ -100,7 +92,29 @@ def test_example(step: str, example: dict[str, Any], kind: str, package: str, tm
     assert fits(after, example.get("ctx_after", {})), after
 
 
+@pytest.mark.parametrize(("step", "params"), CALLS)
+def test_a_call_that_is_shown_without_its_outcome_has_right_parameters(step: str, params: dict[str, Any]) -> None:
+    table = table_of(importlib.import_module(f"{PACKAGES[0]}.{step}").run)
+    assert table is not None
+    with suppress(NameNotFound):  # some name functions of the reader's own
+        table.fill(filled(copy.deepcopy(params), step))
+
+
 def test_both_paths_are_one_module() -> None:
     for entry in ENTRIES:
         first, second = (importlib.import_module(f"{package}.{entry['id']}") for package in PACKAGES)
         assert first is second is importlib.import_module(first.__name__)
+
+
+TESTS = sorted({example["by_hand"] for entry in ENTRIES for example in entry["examples"] if "by_hand" in example})
+
+
+@pytest.mark.parametrize("named", TESTS)
+def test_a_test_that_holds_an_example_is_there(named: str, checkout: Path) -> None:
+    file, _, test = named.partition("::")
+    assert re.search(rf"^(async )?def {test}\(", (checkout / file).read_text(encoding="utf-8"), re.MULTILINE)
+
+
+def test_the_page_is_up_to_date(checkout: Path) -> None:
+    page = (checkout / "docs" / "conformance.md").read_text(encoding="utf-8")
+    assert page == conformance_page(), "run: python tools/write_pages.py"

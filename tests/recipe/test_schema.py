@@ -13,7 +13,7 @@ from octo.recipe.fields import HOOK, RECIPE, RESOURCES, RETRY, STEP, SUCCESS, Fi
 from octo.recipe.schema import reference, schema, schema_text
 from tests.recipe.kit import recipe
 
-STALE = "run: python tools/write_recipe_pages.py"
+STALE = "run: python tools/write_pages.py"
 
 
 def test_the_files_are_up_to_date(checkout: Path) -> None:

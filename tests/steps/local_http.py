@@ -27,7 +27,10 @@ class Asked:
 
 @dataclass
 class LocalHttp:
-    """`answer(asked)` gives (status, body) or (status, body, headers); a body that is no bytes is sent as JSON."""
+    """`answer(asked)` gives (status, body) or (status, body, headers).
+
+    A body is bytes, an iterator of bytes, which are sent one by one, or else sent as JSON.
+    """
 
     answer: Callable[[Asked], tuple[Any, ...]]
     url: str = ""
@@ -45,13 +48,16 @@ def local_http(answer: Callable[[Asked], tuple[Any, ...]]) -> Iterator[LocalHttp
             asked = Asked(self.command, self.path, dict(self.headers.items()), self.rfile.read(length))
             known.asked.append(asked)
             status, body, *more = known.answer(asked)
-            data = body if isinstance(body, bytes) else json.dumps(body).encode()
+            if not isinstance(body, (bytes, Iterator)):
+                body = json.dumps(body).encode()
             self.send_response(status)
             for name, value in (more[0] if more else {"Content-Type": "application/json"}).items():
                 self.send_header(name, value)
-            self.send_header("Content-Length", str(len(data)))
+            if isinstance(body, bytes):
+                self.send_header("Content-Length", str(len(body)))
             self.end_headers()
-            self.wfile.write(data)
+            for piece in [body] if isinstance(body, bytes) else body:
+                self.wfile.write(piece)
 
         do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = answered
 

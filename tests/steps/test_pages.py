@@ -16,15 +16,15 @@ STEPS = ready_steps()
 
 
 def test_the_page_is_up_to_date(checkout: Path) -> None:
-    stale = "run: python tools/write_recipe_pages.py"
+    stale = "run: python tools/write_pages.py"
     assert (checkout / "docs" / "steps.md").read_text(encoding="utf-8") == steps_page(), stale
 
 
 def test_the_documented_programs_are_up_to_date(checkout: Path) -> None:
-    from tools.write_recipe_pages import programs
+    from tools.write_pages import programs
 
     for name, text in programs().items():
-        assert (checkout / name).exists(), f"no {name}; run: python tools/write_recipe_pages.py"
+        assert (checkout / name).exists(), f"no {name}; run: python tools/write_pages.py"
         assert (checkout / name).read_text(encoding="utf-8") == text
 
 

@@ -1,12 +1,13 @@
-"""Write what is made from declarations: the pages of recipe fields and of steps, the JSON Schema for editors,
+"""Write what is made from declarations: the pages of recipe fields, of steps
+and of what holds of the documents, the JSON Schema for editors, and the documented
+paths of steps below modules/, to be run: `python scriptlets/python/core/NAME.py`.
 
-and the documented paths of steps below modules/, which are there to be run: `python scriptlets/python/core/NAME.py`.
-
-    python tools/write_recipe_pages.py
+    python tools/write_pages.py
 """
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 from octo.cli.step_pages import steps_page
@@ -32,6 +33,7 @@ else:
     stand_in_for(__name__)
 '''
 CHECKOUT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(CHECKOUT))  # the examples stand with the tests
 
 
 def programs() -> dict[str, str]:
@@ -49,9 +51,12 @@ def programs() -> dict[str, str]:
 
 def main() -> None:
     """Write all of them."""
+    from tests.conformance.page import conformance_page
+
     pages = {
         "docs/recipes.md": reference(),
         "docs/steps.md": steps_page(),
+        "docs/conformance.md": conformance_page(),
         "octo/recipe/recipe.schema.json": schema_text(),
         **programs(),
     }
