@@ -32,7 +32,7 @@ Test = Callable[[str], Any]
         LOG,
     ]
 )
-@logged(lambda ctx, params, result: f"{len(ctx[params['out']])} keys fit, in {params['out']}")
+@logged(lambda ctx, params, result: f"{_asked(params)}: {len(ctx[params['out']])} keys, in {params['out']}")
 def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
     """Put the keys of ctx that fit, in their order, into `ctx[out]`. What stood there before is not looked at.
 
@@ -73,6 +73,12 @@ def _tests(ctx: Ctx, params: Mapping[str, Any]) -> list[Test]:
     if params["fn"]:
         tests.append(lambda key: params["fn"](key, plain(ctx, key)))
     return tests
+
+
+def _asked(params: Mapping[str, Any]) -> str:
+    """The conditions, for the log."""
+    names = ("pattern", "type", "regex", "exclude", "expr")
+    return ", ".join(f"{name} {params[name]!r}" for name in names if params[name] is not None) or "no condition"
 
 
 def _texts(given: str | list[str] | None) -> list[str]:

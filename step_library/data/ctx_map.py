@@ -33,7 +33,7 @@ Function = Callable[[Any, int], Any]
     ],
     one_of=[("fn", "expr")],
 )
-@logged(lambda ctx, params, result: f"{params['key']} mapped to {result['mapped']}")
+@logged(lambda ctx, params, result: f"{len(ctx[params['key']])} rows of {params['key']} to {result['mapped']}")
 def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
     """Put `[fn(row) for row in ctx[key]]` into `ctx[out]`, in order; `out` may be `key`.
 

@@ -13,8 +13,8 @@ from octo.errors import ShapeError
 from tests.recipe.runs import Project
 
 STEPS: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
-    "data.ctx_filter": ({"pattern": "ro"}, {"regex": "("}, "1 keys fit, in filtered_keys"),
-    "data.ctx_map": ({"key": "rows", "expr": "row"}, {"key": "none", "expr": "row"}, "rows mapped to rows_mapped"),
+    "data.ctx_filter": ({"pattern": "ro"}, {"regex": "("}, "pattern 'ro': 1 keys, in filtered_keys"),
+    "data.ctx_map": ({"key": "rows", "expr": "row"}, {"key": "none", "expr": "row"}, "2 rows of rows to rows_mapped"),
     "data.ctx_merge": ({"key1": "rows", "key2": "no", "out": "o"}, {"key1": "n", "key2": "n", "out": "o"},
                        "2 rows in o"),
     "data.ctx_indexer": ({"key": "rows", "index_by_pos": 0}, {"key": "rows", "index_by_pos": 9},
