@@ -76,7 +76,8 @@ def _mark(ctx: Ctx, params: Mapping[str, Any]) -> dict[str, Any]:
     key, result = params["out"], {"rollback_marked": params["out"]}
     if not key:
         raise ShapeError("out: a key of ctx is not empty")
-    if key in ctx and key not in table(ctx, POINTS) and not isinstance(ctx[key], Mapping):
+    is_kept = params["history"] and isinstance(ctx.get(key), Mapping)  # made by other means, the first copy
+    if key in ctx and key not in table(ctx, POINTS) and not is_kept:
         raise UsageError(f"ctx[{key!r}] is no rollback point, but {described(plain(ctx, key))}: give another out")
     copy = copied_ctx(ctx, without=[key], keys=params["keys"])
     entry = {"timestamp": now_text(), "reason": params["reason"], "keys": params["keys"]}
