@@ -136,3 +136,12 @@ def test_in_a_recipe_the_log_outlives_the_failure(tmp_path: Path) -> None:
     (project.folder / "go").touch()
     assert project.run(resume_from="load").status == "COMPLETE_SUCCESS"
     assert project.steps["check"]["result"] == {"asserted": True}
+
+
+def test_so_many_changes_of_the_key_are_told() -> None:
+    ctx = Context(n=0)
+    for value in (1, 2, 3):
+        ctx.set("n", value, who=f"step{value}")
+    for number, words in ((1, "before: step3 set int 3"), (2, "before: step2 set int 2, step3 set int 3")):
+        with pytest.raises(AssertionError, match=f"; {words}$"):
+            ctx_assert.run(ctx, {"key": "n", "expected": 9, "history": number})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -136,3 +137,15 @@ def test_in_a_recipe_that_stops_in_the_middle(tmp_path: Path) -> None:
     (project.folder / "go").touch()
     assert project.run().status == "COMPLETE_SUCCESS"
     assert project.ctx["end"] == [3, 5] and project.steps["double"]["attempt"] == 1
+
+
+def test_threads_work_together() -> None:
+    meeting = threading.Barrier(3)
+
+    def meet(row: int) -> int:
+        meeting.wait(30)
+        return row + 1
+
+    ctx: dict[str, Any] = {"rows": [1, 2, 3]}
+    ctx_map.run(ctx, {"key": "rows", "fn": meet, "threads": 3})
+    assert ctx["rows_mapped"] == [2, 3, 4]
