@@ -11,7 +11,7 @@ from typing import Any
 
 from octo.errors import InvalidValue, ShapeError, UsageError, nearest
 from octo.scriptlet import Param, scriptlet
-from step_library.files.ctx_file_lock import file_lock
+from step_library.files.ctx_file_lock import TIMEOUT, file_lock
 from step_library.kit.files.file_io import allowed, append_whole, compression_of, format_of, reading, write_whole
 from step_library.kit.files.sidecars import write_sidecar
 from step_library.kit.formats import csv_text
@@ -31,6 +31,7 @@ APPENDABLE = ("csv", "tsv", "jsonl")
         Param("append", "bool", False, "add to the file instead of replacing it (csv, tsv, jsonl)"),
         Param("lock", "bool | null", None, "hold the lock PATH.lock meanwhile, as ctx_file_lock does; append does so "
               "unless this is false"),
+        Param("lock_timeout", "number", TIMEOUT, "seconds to wait for the lock"),
         Param("header", "bool | list[str] | null", None, "tables: names to put before the rows (of dicts: the columns "
               "to take); false for none (of lists: their first row is left out)"),
         Param("required", "list[str]", [], "columns, or keys of a dict, that have to be there"),
@@ -71,7 +72,7 @@ def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
     given = params["compression"]
     packing = compression_of(path) if given is None else None if given == "none" else given
     locked = params["append"] if params["lock"] is None else params["lock"]
-    with file_lock(path) if locked else nullcontext():
+    with file_lock(path, params["lock_timeout"]) if locked else nullcontext():
         if params["append"] and target.exists() and target.stat().st_size:
             made: Iterable[bytes] = _added(kind, value, where, params["header"], target, packing)
         else:

@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any
 
 from octo.context import Context
-from octo.errors import InvalidValue, ShapeError, UsageError, nearest
+from octo.errors import InvalidValue, ShapeError, StepFailed, UsageError, nearest
 from octo.scriptlet import Param, call, scriptlet
 from step_library.kit.records.logged import LOG, logged
 from step_library.kit.values.ctx_copies import one_change, table
@@ -22,6 +22,8 @@ from step_library.kit.values.ctx_values import Ctx, described, plain
 
 META = "_cache_metadata"
 PARTS = ("args", "code")
+LOOK = 0.1
+"""Seconds after which one that waits looks whether the run is to stop."""
 
 
 class _Lock:
@@ -149,7 +151,13 @@ def _evict(ctx: Ctx, most: int, new: str) -> None:
 def _alone(ctx: Ctx, key: str, wait: float) -> Iterator[None]:
     """Two threads do not compute one key at once."""
     mine = _locks.setdefault((0 if isinstance(ctx, Context) else id(ctx), key), _Lock())
-    got = mine.lock.acquire(timeout=min(max(wait, 0), threading.TIMEOUT_MAX))
+    stop = ctx.stop if isinstance(ctx, Context) else threading.Event()
+    give_up = time.monotonic() + wait
+    while not (got := mine.lock.acquire(timeout=max(0.0, min(LOOK, give_up - time.monotonic())))):
+        if stop.is_set():
+            raise StepFailed(f"ctx[{key!r}] was being computed by another step when the run was to stop")
+        if time.monotonic() >= give_up:
+            break
     try:
         yield
     finally:

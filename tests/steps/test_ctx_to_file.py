@@ -150,6 +150,9 @@ def test_several_that_add_to_a_file_at_once(tmp_path: Path) -> None:
         list(pool.map(work, range(4)))
     lines = Path(path).read_text().splitlines()
     assert lines[0] == "worker,row" and len(lines) == 1 + 4 * 5 * 10
+    with file_lock(path), ThreadPoolExecutor(1) as pool, pytest.raises(TimeoutError, match="longer timeout|held by"):
+        pool.submit(ctx_to_file.run, {"rows": []}, {"key": "rows", "path": path, "lock": True, "lock_timeout": 0}
+                    ).result(30)
     with file_lock(path), ThreadPoolExecutor(1) as pool:  # one that is to wait for nobody
         pool.submit(ctx_to_file.run, {"rows": []}, {"key": "rows", "path": path, "lock": False}).result(30)
 
