@@ -23,7 +23,7 @@ def expose_for_shell(ctx: Mapping[str, Any], keys: Iterable[str], prefix: str = 
 def to_md(values: Mapping[str, Any]) -> str:
     """A Markdown table with a row for each key."""
     return "\n".join(["| key | value |", "| --- | --- |", *(
-        f"| {_cell(key)} | {_cell(_text(value))} |" for key, value in values.items()
+        f"| {markdown_cell(key)} | {markdown_cell(_text(value))} |" for key, value in values.items()
     )]) + "\n"
 
 
@@ -34,11 +34,11 @@ def to_html(values: Mapping[str, Any]) -> str:
     return f"<table>\n<tr><th>key</th><th>value</th></tr>\n{rows}</table>\n"
 
 
-def _text(value: Any) -> str:
-    return json.dumps(value) if isinstance(value, (dict, list, tuple)) else str(value)
-
-
-def _cell(text: str) -> str:
-    """In one cell, whatever stands in it."""
+def markdown_cell(text: str) -> str:
+    """Text in one cell of a Markdown table, shown as it is whatever stands in it."""
     text = html.escape(text, quote=False).replace("\\", "\\\\").replace("|", "\\|")
     return text.replace("\r\n", "\n").replace("\r", "\n").replace("\n", "<br>")
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value) if isinstance(value, (dict, list, tuple)) else str(value)

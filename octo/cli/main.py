@@ -32,6 +32,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "ctx": ("ctx", "Show or change the shared data of the steps."),
     "break": ("breakpoints", "Set, clear or list breakpoints."),
     "graph": ("graph", "Draw an instance, a step library or a recipe."),
+    "report": ("report", "Show timings, memory, resources and audit of an instance."),
     "logs": ("logs", "Print what the steps of the newest run printed and logged."),
     "history": ("history", "Show who changed what, when."),
     "at": ("history", "Print the state as it was after change SEQ."),

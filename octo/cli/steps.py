@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from octo.cli.printing import counted, duration, table
+from octo.report.steps import steps_shown
 from octo.store import RECIPE_FILE
 
 if TYPE_CHECKING:
     from octo.store import ParameterStore
 
 FEW_STEPS = 40
-_SHOWN = ("status", "attempt", "start", "end", "seconds", "usage", "reason")
 _SAY_NOTHING = ("new run", "not run yet", "runs as long as the run")
 _TELLING = {"FAILED": 0, "RUNNING": 1, "STOPPED": 3, "WAITING": 4, "LEFT_OUT": 5}
 """What is shown first where not all are; the rest by the time that it took."""
@@ -23,7 +23,7 @@ _TELLING = {"FAILED": 0, "RUNNING": 1, "STOPPED": 3, "WAITING": 4, "LEFT_OUT": 5
 
 def read_steps(store: ParameterStore) -> dict[str, dict[str, Any]]:
     """What stands in the instance of each step, without results; of items their number by status."""
-    found: dict[str, dict[str, Any]] = store._state_file.look(("steps",), _projected)
+    found: dict[str, dict[str, Any]] = store._state_file.look(("steps",), steps_shown)
     return found
 
 
@@ -31,35 +31,6 @@ def read_jobs(store: ParameterStore) -> dict[str, Any]:
     """The jobs in ctx["jobs"], without results."""
     found: dict[str, Any] = store._state_file.look(("ctx", "jobs"), _jobs)
     return found
-
-
-def _projected(steps: Any) -> dict[str, dict[str, Any]]:
-    if not isinstance(steps, Mapping):
-        return {}
-    return {name: _entry(entry) for name, entry in steps.items() if isinstance(entry, Mapping)}
-
-
-def _entry(entry: Mapping[str, Any]) -> dict[str, Any]:
-    shown: dict[str, Any] = {key: entry[key] for key in _SHOWN if key in entry}
-    if isinstance(shown.get("usage"), Mapping):
-        shown["usage"] = dict(shown["usage"])
-    error = entry.get("error")
-    if isinstance(error, Mapping):
-        shown["error"] = {key: error.get(key) for key in ("type", "message")}
-    items = entry.get("items")
-    if isinstance(items, Mapping) and items:
-        each = [item for item in items.values() if isinstance(item, Mapping)]
-        shown["items"] = dict(Counter(str(item.get("status")) for item in each))
-        shown["running"] = [int(index) for index, item in items.items() if item.get("status") == "RUNNING"]
-        shown["attempt"] = max((item.get("attempt", 1) for item in each), default=1)
-        usages = [item["usage"] for item in each if isinstance(item.get("usage"), Mapping)]
-        if usages:
-            shown["usage"] = {
-                "cpu": round(sum(usage.get("cpu", 0.0) for usage in usages), 6),
-                "rss": max(usage.get("rss", 0) for usage in usages),
-                "shared": any(usage.get("shared") for usage in usages),
-            }
-    return shown
 
 
 def _jobs(jobs: Any) -> dict[str, Any]:

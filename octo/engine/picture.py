@@ -24,6 +24,8 @@ from octo.engine.step_marks import is_plan
 from octo.errors import NotAvailable, OctoError, UsageError
 
 FORMATS = ("png", "svg", "dot")
+STOP_LOOKS = 0.1
+"""Seconds between two looks at whether drawing is to stop."""
 
 
 def describe_picture(graph: Graph, marks: Marks) -> dict[str, Any]:
@@ -78,11 +80,13 @@ def _arrows(graph: Graph, marks: Marks) -> list[dict[str, Any]]:
     return arrows
 
 
-def draw(graph: Graph, marks: Marks, out: Path | str, *, timeout: float = 120.0) -> None:
+def draw(
+    graph: Graph, marks: Marks, out: Path | str, *, timeout: float = 120.0, stop: threading.Event | None = None
+) -> None:
     """Draw `graph` into the file `out`, in the format of its extension; waits until it is there.
 
-    Raises UsageError for an extension that is not known and OctoError when drawing fails or takes
-    longer than `timeout` seconds.
+    Raises UsageError for an extension that is not known and OctoError when drawing fails, takes longer than
+    `timeout` seconds, or `stop` is set meanwhile.
     """
     out = Path(os.path.abspath(out))
     file_format = out.suffix[1:].lower()
@@ -104,7 +108,7 @@ def draw(graph: Graph, marks: Marks, out: Path | str, *, timeout: float = 120.0)
         return
     child = DrawingProcess(picture, out)
     try:
-        error = child.finish(timeout)
+        error = child.finish(timeout, stop)
     finally:
         child.stop()
     if error:
@@ -133,13 +137,19 @@ class DrawingProcess:
                 errors="replace",
             )
 
-    def finish(self, timeout: float) -> str:
-        """Wait for the end, at most `timeout` seconds; what went wrong, or nothing. Not twice."""
-        try:
-            _, errors = self._process.communicate(timeout=timeout)
-        except subprocess.TimeoutExpired:
-            self.stop()
-            return f"it took longer than {timeout:g} s"
+    def finish(self, timeout: float, stop: threading.Event | None = None) -> str:
+        """Wait for the end, at most `timeout` seconds or until `stop`; what went wrong, or nothing. Not twice."""
+        end = time.monotonic() + timeout
+        while True:
+            left = max(0.0, end - time.monotonic())
+            try:
+                _, errors = self._process.communicate(timeout=left if stop is None else min(left, STOP_LOOKS))
+                break
+            except subprocess.TimeoutExpired:
+                is_stopped = stop is not None and stop.is_set()
+                if is_stopped or time.monotonic() >= end:
+                    self.stop()
+                    return "it was stopped" if is_stopped else f"it took longer than {timeout:g} s"
         if self._process.returncode == 0:
             return ""
         lines = [line for line in errors.splitlines() if line.strip()]

@@ -89,6 +89,11 @@ def _run(made: Callable[[str], Callable[[Mapping[str, Any]], Any]], text: str, n
 
 @lru_cache(maxsize=1)
 def _environment() -> Any:
+    return sandbox(finalize=_finished)
+
+
+def sandbox(**options: Any) -> Any:
+    """A new jinja2 environment whose templates only read, with these options; for steps that have templates too."""
     from jinja2 import StrictUndefined
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
@@ -120,7 +125,7 @@ def _environment() -> Any:
                 return False
             return super().is_safe_attribute(obj, attr, value)
 
-    made = Environment(undefined=StrictUndefined, autoescape=False, keep_trailing_newline=True, finalize=_finished)
+    made = Environment(undefined=StrictUndefined, keep_trailing_newline=True, **options)
     made.filters["tojson"] = _json  # jinja2's own is for HTML: it writes & as \\u0026
     return made
 

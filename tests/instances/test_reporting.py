@@ -73,7 +73,7 @@ def test_html_is_escaped_and_markdown_keeps_its_columns() -> None:
     assert '<td class="number">2</td>' in page
     text = as_markdown(sample(), "chart.svg")
     assert "| a\\|b | 1 |" in text
-    assert "| **<b>** | **2** |" in text
+    assert "| **&lt;b&gt;** | **2** |" in text
 
 
 def test_files_are_replaced_whole(tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ def export(entries: Sequence[Mapping[str, Any]], path: str | Path, first: Sequen
     """
     kind = format_of(str(path))
     if kind == "csv":
-        return write_text(path, _csv(entries, first))
+        return write_text(path, as_csv(entries, first))
     if kind == "json":
         return write_text(path, json.dumps(list(entries), ensure_ascii=False, indent=2) + "\n")
     if kind == "jsonl":
@@ -45,7 +45,8 @@ def export(entries: Sequence[Mapping[str, Any]], path: str | Path, first: Sequen
     return write_text(path, "".join(line(entry) + "\n" for entry in entries))
 
 
-def _csv(entries: Sequence[Mapping[str, Any]], first: Sequence[str]) -> str:
+def as_csv(entries: Sequence[Mapping[str, Any]], first: Sequence[str]) -> str:
+    """Entries as CSV text: a column a field, those of `first` in front."""
     names = list(dict.fromkeys([*first, *(name for entry in entries for name in entry)]))
     out = io.StringIO(newline="")
     writer = csv.DictWriter(out, names, lineterminator="\n")

@@ -9,21 +9,26 @@ import math
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime
 from typing import Any
 
 from octo.context import Context
 from octo.errors import InvalidValue, ShapeError, UsageError
 from octo.executors.outcome import describe
+from octo.report.entries import as_moment, moment, sums
 from octo.store import MISSING, checked
 from step_library.kit.values.ctx_values import Ctx, described, plain
+
+__all__ = ["append", "as_moment", "check_list", "chosen", "error", "event", "grave", "log", "moment", "now_text",
+           "safe", "sums", "trace"]
 
 TIME = "%Y-%m-%d %H:%M:%S"
 LEVELS = {"TRACE": 5, "DEBUG": 10, "INFO": 20, "SUCCESS": 25, "WARN": 30, "WARNING": 30, "ERROR": 40, "CRITICAL": 50,
           "FATAL": 50}
 """How grave the known levels are; a level of another name counts as INFO."""
 
-_lock = threading.Lock()
+LOCK = threading.Lock()
+"""Held by whoever changes a list of entries in a plain dict."""
+"""Held by whoever changes a list of entries in a plain dict."""
 
 
 def now_text(at: float | None = None) -> str:
@@ -50,7 +55,7 @@ def append(ctx: Ctx, key: str, entry: Mapping[str, Any], keep: int | None = None
     if isinstance(ctx, Context):
         ctx.record(key, new, keep=keep)
         return len(ctx[key])
-    with _lock:
+    with LOCK:
         entries = ctx.setdefault(key, [])
         entries.append(new)
         if keep is not None:
@@ -104,27 +109,6 @@ def grave(level: Any) -> int:
     return LEVELS.get(str(level).upper(), LEVELS["INFO"])
 
 
-def moment(entry: Mapping[str, Any]) -> float | None:
-    """When an entry was written, in epoch seconds; None where it does not say so."""
-    for name in ("timestamp", "start"):
-        try:
-            return as_moment(entry[name])
-        except (KeyError, ShapeError):
-            continue
-    return None
-
-
-def as_moment(given: Any) -> float:
-    """Epoch seconds of a time: a number, or text such as `2025-01-31 23:59:59` (local) or ISO 8601."""
-    if isinstance(given, (int, float)) and not isinstance(given, bool):
-        return float(given)
-    try:
-        return datetime.fromisoformat(given.replace("Z", "+00:00")).timestamp()
-    except (ValueError, TypeError, AttributeError):
-        raise ShapeError("a time is epoch seconds or text such as 2025-01-31 23:59:59, not "
-                         f"{described(given)}") from None
-
-
 def chosen(entries: Iterable[Any], *, at_least: str | None = None, since: Any = None, keyword: str | None = None,
            **fields: Any) -> list[dict[str, Any]]:
     """Copies of those entries that fit: from a level up, not older than, with a text in them, of these fields."""
@@ -151,25 +135,3 @@ def chooser(*, at_least: str | None = None, since: Any = None, keyword: str | No
         return all(name in entry and entry[name] == value for name, value in fields.items())
 
     return fits
-
-
-def sums(entries: Iterable[Any]) -> list[dict[str, Any]]:
-    """One row a step, the one that took longest in all first: `{step, count, total, mean, min, max, errors}`.
-
-    `mem_delta` (sum) and `mem_peak` (largest) are in it where the records have them. Other entries are left out.
-    """
-    found: dict[str, list[Mapping[str, Any]]] = {}
-    for entry in entries:
-        if isinstance(entry, Mapping) and isinstance(entry.get("duration"), (int, float)):
-            found.setdefault(str(entry.get("step", entry.get("key"))), []).append(entry)
-    rows = []
-    for step, each in found.items():
-        times = [entry["duration"] for entry in each]
-        row = {"step": step, "count": len(times), "total": sum(times), "mean": sum(times) / len(times),
-               "min": min(times), "max": max(times), "errors": sum("error" in entry for entry in each)}
-        for name, of in (("mem_delta", sum), ("mem_peak", max)):
-            values = [entry[name] for entry in each if isinstance(entry.get(name), (int, float))]
-            if values:
-                row[name] = of(values)
-        rows.append(row)
-    return sorted(rows, key=lambda row: -row["total"])

@@ -6,7 +6,7 @@ What `str.format` does, without attributes: a template can read the values that 
 from __future__ import annotations
 
 import string
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from octo.errors import MissingKey, UsageError, nearest
@@ -14,14 +14,16 @@ from octo.errors import MissingKey, UsageError, nearest
 _PARSE = string.Formatter()
 
 
-def fill(text: str, names: Mapping[str, Any], what: str = "template", *, strict: bool = True) -> str:
+def fill(text: str, names: Mapping[str, Any], what: str = "template", shown: Callable[[str], str] = str, *,
+         strict: bool = True) -> str:
     """The text with its places filled; `{{` and `}}` stand for braces.
 
     `{name}`, `{name[key][0]}`, `{name:.2f}`, `{name!r}`, `{name|used where there is none}`. MissingKey names the
-    place that has no value, UsageError what is no place; `what` is the parameter that the text stands in.
-    Not `strict`: what is no place, or has no value, stays as it is, as in text that has JSON in it.
+    place that has no value, UsageError what is no place; `what` is the parameter that the text stands in. `shown`
+    makes of a value's text what is to stand there, such as HTML. Not `strict`: what is no place, or has no value,
+    stays as it is, as in text that has JSON in it.
     """
-    return "".join(_filled(text, names, what, strict))
+    return "".join(_filled(text, names, what, shown, strict))
 
 
 def places(text: str, what: str = "template") -> list[str]:
@@ -30,7 +32,8 @@ def places(text: str, what: str = "template") -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def _filled(text: str, names: Mapping[str, Any], what: str, strict: bool) -> Iterator[str]:
+def _filled(text: str, names: Mapping[str, Any], what: str, shown: Callable[[str], str],
+            strict: bool) -> Iterator[str]:
     try:
         parsed = _parsed(text, what)
     except UsageError:
@@ -43,7 +46,7 @@ def _filled(text: str, names: Mapping[str, Any], what: str, strict: bool) -> Ite
         if field is None:
             continue
         try:
-            yield _shown(field, spec, conversion, names, what)
+            yield _value_text(field, spec, conversion, names, what, shown)
         except (MissingKey, UsageError):
             if strict:
                 raise
@@ -51,7 +54,8 @@ def _filled(text: str, names: Mapping[str, Any], what: str, strict: bool) -> Ite
             yield "{" + field + (f"!{conversion}" if conversion else "") + inside + "}"
 
 
-def _shown(field: str, spec: str | None, conversion: str | None, names: Mapping[str, Any], what: str) -> str:
+def _value_text(field: str, spec: str | None, conversion: str | None, names: Mapping[str, Any], what: str,
+                shown: Callable[[str], str]) -> str:
     """What stands in one place."""
     path, default = _split(field, what)
     if "." in path[0] and path[0] not in names:
@@ -63,7 +67,8 @@ def _shown(field: str, spec: str | None, conversion: str | None, names: Mapping[
             raise MissingKey(f"{what}: {{{field}}}: {error.message}") from None
         return default
     try:
-        return format(_PARSE.convert_field(value, conversion) if conversion else value, fill(spec or "", names))
+        value = _PARSE.convert_field(value, conversion) if conversion else value
+        return shown(format(value, fill(spec or "", names)))
     except (ValueError, TypeError) as error:
         raise UsageError(f"{what}: {{{field}:{spec}}}: {error}") from None
 

@@ -1,0 +1,1 @@
+"""Events in ctx: which of them fit, who is told of them."""

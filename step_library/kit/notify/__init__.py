@@ -1,0 +1,1 @@
+"""Messages to people: the channels that they go by, and how they are sent, tried again and recorded."""
