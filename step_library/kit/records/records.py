@@ -28,7 +28,6 @@ LEVELS = {"TRACE": 5, "DEBUG": 10, "INFO": 20, "SUCCESS": 25, "WARN": 30, "WARNI
 
 LOCK = threading.Lock()
 """Held by whoever changes a list of entries in a plain dict."""
-"""Held by whoever changes a list of entries in a plain dict."""
 
 
 def now_text(at: float | None = None) -> str:
