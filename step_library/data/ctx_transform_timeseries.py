@@ -94,13 +94,15 @@ def _cells(rows: list[Any], where: str, headers: Any, select: Sequence[Any] | No
     if select is not None and not select:
         raise ParamError("select: no column is chosen; leave it out for all of them")
     if rows and isinstance(rows[0], Mapping):
-        known = list(dict.fromkeys(str(name) for row in rows if isinstance(row, Mapping) for name in row))
-        names = known if select is None else list(map(str, select))
+        odd = next((number for number, row in enumerate(rows) if not isinstance(row, Mapping)), None)
+        if odd is not None:
+            raise ShapeError(f"{where}: row {odd} is to be a dict, not {described(rows[odd])}")
+        known = {str(key): key for row in rows for key in row}
+        names = list(known) if select is None else list(map(str, select))
         for name in names:
             if name not in known:
                 raise MissingKey(f"{where}: no row has a column {name!r}{nearest(name, known)}")
-        columns = [field_values(rows, name, where, None) for name in names]
-        return _copied(zip(*columns, strict=True)) if columns else [[] for _ in rows]
+        return _copied([row.get(known[name]) for name in names] for row in rows)
     odd = next((number for number, row in enumerate(rows) if not isinstance(row, (list, tuple))), None)
     if odd is not None:
         raise ShapeError(f"{where}: row {odd} is to be a list, not {described(rows[odd])}")

@@ -128,3 +128,14 @@ def test_in_a_recipe_that_goes_on(tmp_path: Path) -> None:
     assert project.run().status == "COMPLETE_ERROR"
     (project.folder / "go").touch()
     assert project.run().status == "COMPLETE_SUCCESS" and project.ctx["z"] == [[-1.0], [1.0]]
+
+
+def test_dicts_of_other_keys_and_of_none(make: Any) -> None:
+    ctx = make({"rows": [{}, {"b": 1}, {"a": [2], "b": None}]})
+    step.run(ctx, {"key": "rows", "out": "new"})
+    assert ctx["new"] == [[None, None], [1, None], [None, [2]]]
+    step.run(ctx, {"key": "rows", "out": "new", "select": ["a"]})
+    assert ctx["new"] == [[None], [None], [[2]]]
+    plain: dict[str, Any] = {"rows": [{1: 2}]}
+    step.run(plain, {"key": "rows", "out": "new", "select": [1]})
+    assert plain["new"] == [[2]]
