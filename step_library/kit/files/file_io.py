@@ -27,7 +27,7 @@ class NoSuchFile(FileFailed, FileNotFoundError):
     """A file that a step is to read is not there."""
 
 
-class IsFolder(FileFailed, UsageError):
+class IsFolder(FileFailed, UsageError, IsADirectoryError):
     """The name that a file is to have is that of a folder."""
 
 
