@@ -44,7 +44,7 @@ def programs() -> dict[str, str]:
     for theme in sorted((CHECKOUT / DOCUMENTED).glob("*.yaml")):
         for entry in yaml.safe_load(theme.read_text(encoding="utf-8")):
             kind = "steps" if "/steps/" in entry["path"] else "core"
-            if entry["path"].endswith(".py") and "/apps/" not in entry["path"]:
+            if entry["path"].endswith(".py") and not {"apps", "shell"} & set(entry["path"].split("/")):
                 found[f"modules/scriptlets/python/{kind}/{entry['id']}.py"] = PROGRAM.format(name=entry["id"])
     return found
 

@@ -7,11 +7,12 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, is_dataclass
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 from octo.param import Param, params_of, table_of
 from octo.resolve import resolve
-from octo.shared_names import library_steps
+from octo.shared_names import SHELL_FOLDERS, library_steps, shell_steps
 
 
 @dataclass(frozen=True)
@@ -130,3 +131,47 @@ def described_step(step: ReadyStep) -> dict[str, Any]:
         },
         "rules": step.rules,
     }
+
+
+# --- programs for shell steps
+
+
+@dataclass(frozen=True)
+class ShellStep:
+    """A program of the library for shell steps."""
+
+    name: str
+    theme: str
+    file: str
+
+    @property
+    def doc(self) -> str:
+        """The comment that the file begins with, below its first line."""
+        lines = []
+        for line in Path(self.file).read_text(encoding="utf-8").splitlines()[1:]:
+            if not line.startswith("#"):
+                break
+            lines.append(line[1:].removeprefix(" "))
+        return "\n".join(lines).strip()
+
+    @property
+    def does(self) -> str:
+        """In one line."""
+        return self.doc.split("\n", 1)[0]
+
+    @property
+    def cmd(self) -> str:
+        """As a recipe names it."""
+        return f"{SHELL_FOLDERS[0]}/{Path(self.file).name}"
+
+
+def ready_programs(theme: str | None = None) -> list[ShellStep]:
+    """All of them by name, or those of one theme."""
+    found = [ShellStep(name, Path(file).parent.name, file) for name, file in shell_steps().items()]
+    return [step for step in found if theme in (None, step.theme)]
+
+
+def described_program(step: ShellStep) -> dict[str, Any]:
+    """As plain data."""
+    return {"step": step.name, "library": step.theme, "does": step.does, "file": step.file, "line": 1,
+            "cmd": step.cmd, "doc": step.doc}

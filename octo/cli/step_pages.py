@@ -9,7 +9,7 @@ from itertools import groupby
 from octo.param import Param
 from octo.value_types import type_text
 
-from .ready_steps import CodeModule, ReadyStep, code_modules, ready_steps
+from .ready_steps import CodeModule, ReadyStep, code_modules, ready_programs, ready_steps
 
 HEAD = """# Ready-made steps
 
@@ -29,6 +29,8 @@ def steps_page() -> str:
         found.append(f"## {theme}\n\n{about}\n")
         found += [_section(step) for step in steps]
         found += [_code_section(module) for module in code_modules(theme)]
+    found.append("## shell\n\nPrograms for shell steps, under the path that the documents name; they need bash.\n")
+    found += [f"### {step.name}\n\n`cmd: {step.cmd}`\n\n```text\n{step.doc}\n```\n" for step in ready_programs()]
     return "\n".join(found)
 
 

@@ -101,3 +101,16 @@ def test_a_name_with_a_line_break_stays_one_row(octo: Any) -> None:
     octo("init", "two\nlines", "--library", LIBRARY)
     shown = octo("list", "instances").out.partition("next:")[0].splitlines()
     assert len(shown) == 2 and shown[1].startswith("two\\nlines  ")
+
+
+def test_programs_for_shell_steps(octo: Any) -> None:
+    listed = octo("list", "steps", "shell", "--json").json
+    assert [each["step"] for each in listed] == ["ctx_env_echo", "ctx_shell_helper", "screen_script"]
+    assert listed[2]["cmd"] == "scriptlets/shell/screen_script.sh" and listed[2]["does"].endswith(".")
+    assert "GNU screen sessions by name" in octo("list", "steps", "shell").out
+    assert "screen_script" in octo("list", "steps").out
+    shown = octo("show", "screen_script").out
+    assert "-s NAME COMMAND" in shown and "cmd: scriptlets/shell/screen_script.sh" in shown
+    assert octo("show", "screen_script", "--json").json == [listed[2]]
+    assert "did you mean screen_script?" in octo("show", "screen_scrip", code=2).err
+    assert "program for shell steps" in octo("exec", "screen_script", code=2).err

@@ -72,11 +72,11 @@ def event(ctx: Ctx, name: str, source: str | None = None, payload: Any = None) -
     return append(ctx, "events", {"event": name, "timestamp": now_text(), "source": source, "payload": payload})
 
 
-def error(ctx: Ctx, step: str, raised: BaseException, **more: Any) -> int:
+def error(ctx: Ctx, step: str, raised: BaseException, *, keep: int | None = None, **more: Any) -> int:
     """Add `{step, timestamp, error, traceback, …}` to `ctx["errors"]`; how many there are now."""
     said = describe(raised)
     entry = {"step": step, "timestamp": now_text(), "error": said["message"], "traceback": said["traceback"], **more}
-    return append(ctx, "errors", entry)
+    return append(ctx, "errors", entry, keep)
 
 
 def trace(ctx: Ctx, step: str, info: str, *, keep: int | None = None, **more: Any) -> int:
