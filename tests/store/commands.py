@@ -24,6 +24,7 @@ COMMANDS = st.one_of(
     st.tuples(st.just("nested"), KEYS, st.sampled_from("xy"), VALUES),
     st.tuples(st.just("unnest"), KEYS, st.sampled_from("xy")),
     st.tuples(st.just("record"), st.just("log"), st.integers(0, 9)),
+    st.tuples(st.just("record"), st.sampled_from("abc"), st.integers(0, 9), st.integers(1, 3)),
     st.tuples(st.just("setdefault"), KEYS, st.integers(0, 3)),
 )
 
@@ -51,7 +52,7 @@ def do(ctx: Any, command: tuple[Any, ...]) -> None:
     elif kind == "unnest":
         del ctx[key][rest[0]]
     elif kind == "record":
-        ctx.record(key, rest[0])
+        ctx.record(key, rest[0], keep=rest[1] if rest[1:] else None)
     elif isinstance(ctx.get(key), (dict, list)):
         raise KeyError  # a default of what is a container already is not noted: it would cost a copy of it
     else:
@@ -70,6 +71,8 @@ def model(state: dict[str, Any], command: tuple[Any, ...]) -> None:
         state[key] = state.get(key, 0) + rest[0]
     elif kind in ("append", "record") and (key not in state or type(there) is list):
         state.setdefault(key, []).append(rest[0])
+        if rest[1:]:
+            del state[key][: -rest[1]]
     elif kind == "splice" and type(there) is list and rest[0] + rest[1] <= len(there):
         there[rest[0] : rest[0] + rest[1]] = rest[2]
     elif kind == "nested" and type(there) is dict:

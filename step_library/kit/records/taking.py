@@ -38,19 +38,6 @@ def take(ctx: Ctx, key: str, which: Test, *, to: str | None = None, limit: int |
                       changed)
 
 
-def keep_newest(ctx: Ctx, key: str, count: int) -> None:
-    """Remove the oldest entries of the list at `key`, so that at most so many are left; a record as well."""
-    check_list(ctx, key)
-
-    def oldest(entries: Sequence[Any]) -> Sequence[int]:
-        return range(max(0, len(entries) - count))
-
-    if isinstance(ctx, Context):
-        _from_context(ctx, key, oldest)
-    else:
-        _from_dict(ctx, key, oldest)
-
-
 def _fitting(entries: Sequence[Any], which: Test) -> list[int]:
     return [place for place, entry in enumerate(entries) if which(entry)]
 
