@@ -8,7 +8,7 @@ from typing import Any
 
 from octo.errors import MissingKey, ShapeError, UsageError, nearest
 from octo.scriptlet import Param, scriptlet
-from step_library.kit.files.snapshots import checked_name, encoded, load, write
+from step_library.kit.files.snapshots import checked_name, encoded, load_part, write
 from step_library.kit.records.records import now_text
 from step_library.kit.values.ctx_copies import (
     CHECKPOINT_META,
@@ -58,7 +58,8 @@ def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
         if action == "save_file":
             return _save_file(ctx, name, params)
         if action == "restore_file":
-            return _restore(ctx, name, load(_file(name, params)), params["keys"], {"file": _file(name, params)})
+            data, keys = load_part(_file(name, params))
+            return _restore(ctx, name, data, params["keys"] or keys, {"file": _file(name, params)})
         if action == "save":
             return _save(ctx, name, params)
         if action == "prune":
@@ -95,7 +96,8 @@ def _save(ctx: Ctx, name: str, params: Mapping[str, Any]) -> dict[str, Any]:
 
 def _save_file(ctx: Ctx, name: str, params: Mapping[str, Any]) -> dict[str, Any]:
     file = _file(name, params)
-    write(file, encoded(copied_ctx(ctx, keys=params["keys"]), packed=file.endswith(".gz")))
+    copy = copied_ctx(ctx, keys=params["keys"])
+    write(file, encoded(copy, keys=params["keys"], packed=file.endswith(".gz")))
     return {"checkpoint_saved": name, "file": file}
 
 

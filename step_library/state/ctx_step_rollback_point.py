@@ -9,7 +9,7 @@ from typing import Any
 
 from octo.errors import MissingKey, ShapeError, UsageError, nearest
 from octo.scriptlet import Param, scriptlet
-from step_library.kit.files.snapshots import encoded, load, write, write_new
+from step_library.kit.files.snapshots import encoded, load_part, write, write_new
 from step_library.kit.records.records import append, check_list, now_text
 from step_library.kit.values.ctx_copies import POINTS, changes, copied_ctx, one_change, plan, put_back, table
 from step_library.kit.values.ctx_values import Ctx, described, plain
@@ -89,10 +89,11 @@ def _mark(ctx: Ctx, params: Mapping[str, Any]) -> dict[str, Any]:
         if params["maxlen"]:
             value, entries = value[-params["maxlen"]:], entries[-params["maxlen"]:]
     if params["file"]:
-        write(params["file"], encoded(copy, packed=params["file"].endswith(".gz")))
+        write(params["file"], encoded(copy, keys=params["keys"], packed=params["file"].endswith(".gz")))
         result["file"] = params["file"]
     elif params["persist"]:
-        result["file"] = write_new("Data", f"rollback_point_{int(time.time())}", ".json", encoded(copy))
+        result["file"] = write_new("Data", f"rollback_point_{int(time.time())}", ".json",
+                                   encoded(copy, keys=params["keys"]))
     ctx[key] = value
     ctx.setdefault(POINTS, {})[key] = entries
     return result
@@ -103,7 +104,9 @@ def _restore(ctx: Ctx, params: Mapping[str, Any]) -> dict[str, Any]:
     if params["record"]:
         check_list(ctx, "restore_history")
     if params["file"]:
-        data, name = load(params["file"]), params["file"]
+        name = params["file"]
+        data, of = load_part(name)
+        keys = keys or of
     else:
         copies = _copies(ctx, key)
         if not -len(copies) <= idx < len(copies):

@@ -10,7 +10,7 @@ import pytest
 
 from octo.context import Context
 from octo.errors import OctoError
-from step_library.state import ctx_checkpoint
+from step_library.state import ctx_checkpoint, ctx_restore
 from tests.recipe.runs import Project
 
 
@@ -104,6 +104,15 @@ def test_files(ctx: Any) -> None:
     for name in ("a/b", "..", ""):
         with pytest.raises(OctoError, match="give file"):
             point(ctx, "save_file", name)
+
+
+def test_some_keys_in_a_file(ctx: Any) -> None:
+    point(ctx, "save_file", "part", keys=["foo"])
+    ctx["foo"], ctx["bar"] = 1, 2
+    point(ctx, "restore_file", "part")
+    assert data(ctx) == {"foo": 123, "bar": 2}
+    ctx_restore.run(ctx, {"file": "Data/checkpoint_part.json"})
+    assert data(ctx) == {"foo": 123}
 
 
 def test_prune_and_delete(ctx: Any) -> None:

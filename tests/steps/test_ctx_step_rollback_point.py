@@ -106,6 +106,14 @@ def test_on_disk(ctx: Any) -> None:
         point(ctx, "restore", file="no.json")
 
 
+def test_some_keys_on_disk(ctx: Any) -> None:
+    point(ctx, "mark", keys=["foo"], file="part.json")
+    ctx["foo"], ctx["bar"] = 1, 2
+    assert [op["path"] for op in point(ctx, "preview", file="part.json")["would_change"]] == [["foo"]]
+    point(ctx, "restore", file="part.json")
+    assert data(ctx) == {"foo": 123, "bar": 2}
+
+
 def test_what_was_marked_by_hand(ctx: Any) -> None:
     ctx["mine"] = {"foo": 1}
     assert point(ctx, "restore", **{"in": "mine"}) == {"rollback_restored": "mine"}

@@ -1,6 +1,7 @@
 """Snapshots in files: how all of ctx is written and read, by all steps that keep a copy of it.
 
 A file is one JSON object, or the envelope {"_meta": {...}, "ctx_data": {...}}; both are read, and both may be gzipped.
+Where it holds only some keys of ctx, and is to be put back as such, they are the envelope's `keys`.
 What the round trip through JSON changes: a tuple becomes a list. `ctx_copies` has what happens in ctx.
 """
 
@@ -9,7 +10,7 @@ from __future__ import annotations
 import gzip
 import json
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,12 @@ def in_json(data: Mapping[str, Any], where: str) -> dict[str, Any]:
 
 def load(path: str) -> dict[str, Any]:
     """The ctx that a snapshot file holds, checked whole."""
+    return load_part(path)[0]
+
+
+def load_part(path: str) -> tuple[dict[str, Any], list[str] | None]:
+    """The same, and the keys that it was made of; None where that was all of ctx, or is not known."""
+    keys = None
     try:
         raw = Path(path).read_bytes()
         if raw[:2] == b"\x1f\x8b":
@@ -60,16 +67,22 @@ def load(path: str) -> dict[str, Any]:
     except UnicodeDecodeError as error:
         raise ShapeError(f"the snapshot {path} is no JSON, which is UTF-8: {error}") from None
     if isinstance(found, dict) and found.keys() == {"_meta", "ctx_data"}:
-        found = found["ctx_data"]
+        meta, found = found["_meta"], found["ctx_data"]
+        keys = meta.get("keys") if isinstance(meta, dict) else None
+        if keys is not None and not (isinstance(keys, list) and all(isinstance(key, str) for key in keys)):
+            raise ShapeError(f"the snapshot {path}: keys of _meta is to be a list of keys, not {described(keys)}")
     if not isinstance(found, dict):
         raise ShapeError(f"the snapshot {path} is to be a JSON object, not {described(found)}")
     if "" in found:
         raise ShapeError(f"the snapshot {path} has an empty key")
-    return in_json(found, f"the snapshot {path}")
+    return in_json(found, f"the snapshot {path}"), keys
 
 
-def encoded(data: Mapping[str, Any], meta: Mapping[str, Any] | None = None, *, packed: bool = False) -> bytes:
-    """A copy of ctx as it stands in a file, in the envelope where there is `meta`."""
+def encoded(data: Mapping[str, Any], meta: Mapping[str, Any] | None = None, *, keys: Sequence[str] | None = None,
+            packed: bool = False) -> bytes:
+    """A copy of ctx as it stands in a file, in the envelope where there is `meta`, or where it is of some keys only."""
+    if keys is not None:
+        meta = {**(meta or {}), "keys": list(keys)}
     plain = in_json(data, "ctx")
     text = dumps(plain if meta is None else {"_meta": dict(meta), "ctx_data": plain}, indent=True)
     return gzip.compress(text, mtime=0) if packed else text
