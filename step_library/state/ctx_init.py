@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from octo.errors import ShapeError, UsageError, nearest
@@ -46,6 +46,8 @@ def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
     for name in names:
         if not isinstance(name, str) or not name:
             raise ShapeError(f"keys: a key of ctx is text, and not empty, not {described(name)}")
+    if params["nested"]:
+        _check_nested(names)
     types = _types(params["schema"])
     if types and "types" not in names:
         table(ctx, "types")
@@ -79,6 +81,15 @@ def _values(params: Mapping[str, Any]) -> dict[str, Any]:
         if read(kind, values[name]) is WRONG:
             raise ShapeError(f"init: {name!r} is to be {kind}, as schema says, not {described(values[name])}")
     return values
+
+
+def _check_nested(names: Iterable[str]) -> None:
+    """A key that lies in another one of them would be lost with it, or could not be set."""
+    for name in names:
+        parts = name.split(".")
+        above = {".".join(parts[:depth]) for depth in range(1, len(parts))}.intersection(names)
+        if above:
+            raise ShapeError(f"keys: {name!r} lies in {min(above)!r}, which is set as well: give one of them")
 
 
 def _types(schema: Mapping[str, Any] | str | None) -> dict[str, str]:

@@ -69,6 +69,9 @@ def test_nested() -> None:
         with pytest.raises(ShapeError, match=r"'n\.a' leads into ctx\['n'\], which is int 3"):
             ctx_init.run(ctx, {"keys": ["fresh", "n.a"], "nested": True})
         assert "fresh" not in ctx
+        with pytest.raises(ShapeError, match=r"'y\.z' lies in 'y', which is set as well"):
+            ctx_init.run(ctx, {"keys": ["y.z"], "init": {"y": {"q": 1}}, "nested": True})
+        assert "y" not in ctx
         ctx_init.run(ctx, {"keys": ["a.b"]})
         assert ctx["a.b"] == []
 
