@@ -15,9 +15,10 @@ from typing import Any
 
 from octo.context import Context
 from octo.errors import InvalidValue, ShapeError, StepFailed, UsageError, nearest
+from octo.report.entries import is_number
 from octo.scriptlet import Param, call, scriptlet
 from step_library.kit.records.logged import LOG, logged
-from step_library.kit.values.ctx_copies import one_change, table
+from step_library.kit.values.ctx_copies import noted, one_change, table
 from step_library.kit.values.ctx_values import Ctx, described, plain
 
 META = "_cache_metadata"
@@ -89,6 +90,8 @@ def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
 def _key(params: Mapping[str, Any]) -> str:
     if not params["key"]:
         raise ShapeError("key: a key of ctx is not empty")
+    if params["key"] == META:
+        raise UsageError(f"key: {META} is where this step keeps what it knows of the others: give another")
     parts: dict[str, Any] = {}
     for part in params["by"]:
         if part not in PARTS:
@@ -124,23 +127,22 @@ def _name(function: Callable[..., Any]) -> str:
 
 
 def _entry(ctx: Ctx, key: str) -> Mapping[str, Any]:
-    found = table(ctx, META).get(key)
-    return found if isinstance(found, Mapping) else {}
+    return noted(ctx, META, key)
 
 
 def _expired(ctx: Ctx, key: str, seconds: float | None) -> bool:
-    computed = _entry(ctx, key).get("computed")
-    return seconds is not None and computed is not None and time.time() - computed >= seconds
+    computed: Any = _entry(ctx, key).get("computed")
+    return seconds is not None and is_number(computed) and time.time() - computed >= seconds
 
 
 def _count(ctx: Ctx, key: str) -> None:
     with one_change(ctx):
-        entry = ctx.setdefault(META, {}).setdefault(key, {})
-        entry["hits"] = entry.get("hits", 0) + 1
+        hits = _entry(ctx, key).get("hits", 0) + 1
+        ctx.setdefault(META, {})[key] = {**_entry(ctx, key), "hits": hits}
 
 
 def _evict(ctx: Ctx, most: int, new: str) -> None:
-    mine = [key for key in table(ctx, META) if "computed" in _entry(ctx, key) and key != new]
+    mine = [key for key in table(ctx, META) if is_number(_entry(ctx, key).get("computed")) and key != new]
     mine.sort(key=lambda key: _entry(ctx, key)["computed"])
     for key in mine[: max(0, len(mine) + 1 - most)]:
         del ctx[META][key]

@@ -15,6 +15,7 @@ from step_library.kit.values.ctx_copies import (
     CHECKPOINTS,
     changes,
     copied_ctx,
+    noted,
     one_change,
     plan,
     put_back,
@@ -59,7 +60,8 @@ def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
             return _save_file(ctx, name, params)
         if action == "restore_file":
             data, keys = load_part(_file(name, params))
-            return _restore(ctx, name, data, params["keys"] or keys, {"file": _file(name, params)})
+            keys = keys if params["keys"] is None else params["keys"]
+            return _restore(ctx, name, data, keys, {"file": _file(name, params)})
         if action == "save":
             return _save(ctx, name, params)
         if action == "prune":
@@ -74,7 +76,7 @@ def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
         data = plain(ctx, CHECKPOINTS)[name]
         if not isinstance(data, Mapping):
             raise ShapeError(f"ctx['{CHECKPOINTS}'][{name!r}] is no checkpoint, but {described(data)}")
-        keys = params["keys"] or table(ctx, CHECKPOINT_META).get(name, {}).get("keys")
+        keys = params["keys"] if params["keys"] is not None else noted(ctx, CHECKPOINT_META, name).get("keys")
         if action == "preview":
             return {"would_change": changes(ctx, plan(ctx, data, where=f"the checkpoint {name!r}", keys=keys))}
         return _restore(ctx, name, data, keys, {})
@@ -111,8 +113,7 @@ def _pruned(ctx: Ctx, params: Mapping[str, Any]) -> list[str]:
     """Drop those that are too old, or too many; those without a time count as the oldest."""
     if params["keep"] is None and params["max_age"] is None:
         raise UsageError("prune needs keep or max_age")
-    meta = table(ctx, CHECKPOINT_META)
-    times = {name: meta.get(name, {}).get("time", 0.0) for name in table(ctx, CHECKPOINTS)}
+    times = {name: noted(ctx, CHECKPOINT_META, name).get("time", 0.0) for name in table(ctx, CHECKPOINTS)}
     order = sorted(times, key=lambda name: times[name])  # stable: of one time the later save is the newer
     drop = order[: max(0, len(order) - params["keep"])] if params["keep"] is not None else []
     if params["max_age"] is not None:
@@ -129,10 +130,9 @@ def _drop(ctx: Ctx, name: str) -> None:
 
 
 def _listed(ctx: Ctx) -> list[dict[str, Any]]:
-    meta = table(ctx, CHECKPOINT_META)
     found = []
     for name, data in table(ctx, CHECKPOINTS).items():
-        mine = meta.get(name, {})
+        mine = noted(ctx, CHECKPOINT_META, name)
         found.append({"name": name, "timestamp": mine.get("timestamp"), "comment": mine.get("comment", ""),
                       "keys": list(data)})
     return found

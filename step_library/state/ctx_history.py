@@ -9,6 +9,7 @@ from typing import Any
 
 from octo.errors import MissingKey, ShapeError, UsageError
 from octo.param import MissingParam
+from octo.report.entries import is_number
 from octo.scriptlet import Param, scriptlet
 from step_library.kit.values.ctx_copies import one_change, table
 from step_library.kit.values.ctx_values import Ctx, described, plain
@@ -47,6 +48,8 @@ def run(ctx: Ctx, params: dict[str, Any]) -> Any:
     key, action = params["key"], params["action"]
     if not key:
         raise ShapeError("key: a key of ctx is not empty")
+    if key == KEY:
+        raise UsageError(f"key: {KEY} is where the values of the others are kept; it has none of its own")
     for name in ("maxlen", "last"):
         if params[name] is not None and params[name] < 0:
             raise UsageError(f"{name} is to be 0 or more, not {params[name]}")
@@ -114,9 +117,9 @@ def _entries(ctx: Ctx, key: str) -> list[dict[str, Any]]:
         raise ShapeError(f"ctx['{KEY}'][{key!r}] is to be a list of entries, not {described(there)}")
     found: Any = there.plain() if hasattr(there, "plain") else there
     for number, entry in enumerate(found):
-        if not isinstance(entry, dict) or not {"timestamp", "value"} <= entry.keys():
-            raise ShapeError(f"ctx['{KEY}'][{key!r}]: entry {number} is no {{timestamp, value}}, but "
-                             f"{described(entry)}")
+        if not isinstance(entry, dict) or "value" not in entry or not is_number(entry.get("timestamp")):
+            raise ShapeError(f"ctx['{KEY}'][{key!r}]: entry {number} is no {{timestamp: seconds since 1970, value}}, "
+                             f"but {described(entry)}")
     return list(found)
 
 

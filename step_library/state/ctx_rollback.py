@@ -16,6 +16,7 @@ from step_library.kit.values.ctx_copies import (
     CHECKPOINTS,
     changes,
     copied_ctx,
+    noted,
     one_change,
     plan,
     put_back,
@@ -89,7 +90,7 @@ def _source(ctx: Ctx, params: dict[str, Any]) -> tuple[str, dict[str, Any], list
         data = plain(ctx, CHECKPOINTS)[name]
         if not isinstance(data, dict):
             raise ShapeError(f"ctx['{CHECKPOINTS}'][{name!r}] is no checkpoint, but {described(data)}")
-        return f"checkpoint {name}", data, keys or table(ctx, CHECKPOINT_META).get(name, {}).get("keys")
+        return f"checkpoint {name}", data, noted(ctx, CHECKPOINT_META, name).get("keys") if keys is None else keys
     path = params["snapshot"]
     if Path(path).is_dir():
         path = newest(path, params["back"])

@@ -11,7 +11,17 @@ from octo.errors import MissingKey, ShapeError, UsageError, nearest
 from octo.scriptlet import Param, scriptlet
 from step_library.kit.files.snapshots import encoded, load_part, write, write_new
 from step_library.kit.records.records import append, check_list, now_text
-from step_library.kit.values.ctx_copies import POINTS, changes, copied_ctx, one_change, plan, put_back, table
+from step_library.kit.values.ctx_copies import (
+    CHECKPOINT_META,
+    CHECKPOINTS,
+    POINTS,
+    changes,
+    copied_ctx,
+    one_change,
+    plan,
+    put_back,
+    table,
+)
 from step_library.kit.values.ctx_values import Ctx, described, plain
 
 Entries = list[dict[str, Any]]
@@ -76,6 +86,8 @@ def _mark(ctx: Ctx, params: Mapping[str, Any]) -> dict[str, Any]:
     key, result = params["out"], {"rollback_marked": params["out"]}
     if not key:
         raise ShapeError("out: a key of ctx is not empty")
+    if key in (CHECKPOINTS, CHECKPOINT_META, POINTS):
+        raise UsageError(f"out: {key} is where copies are kept, not one of them: give another")
     is_kept = params["history"] and isinstance(ctx.get(key), Mapping)  # made by other means, the first copy
     if key in ctx and key not in table(ctx, POINTS) and not is_kept:
         raise UsageError(f"ctx[{key!r}] is no rollback point, but {described(plain(ctx, key))}: give another out")
@@ -106,13 +118,13 @@ def _restore(ctx: Ctx, params: Mapping[str, Any]) -> dict[str, Any]:
     if params["file"]:
         name = params["file"]
         data, of = load_part(name)
-        keys = keys or of
+        keys = of if keys is None else keys
     else:
         copies = _copies(ctx, key)
         if not -len(copies) <= idx < len(copies):
             raise MissingKey(f"idx: the rollback point {key!r} has {len(copies)} copies, no {idx}")
         data, name = copies[idx], key
-        keys = keys or _entries(ctx, key, len(copies))[idx].get("keys")
+        keys = _entries(ctx, key, len(copies))[idx].get("keys") if keys is None else keys
     new = plan(ctx, data, where=f"the rollback point {name!r}", keys=keys, keep=[key])
     if params["action"] == "preview":
         return {"would_change": [op for op in changes(ctx, new) if op["path"][0] != key]}
@@ -140,6 +152,8 @@ def _copies(ctx: Ctx, key: str) -> Entries:
 def _entries(ctx: Ctx, key: str, count: int = 0) -> Entries:
     """What is noted of each copy of a point; nothing of those that were not marked here."""
     found = plain(ctx, POINTS).get(key, []) if table(ctx, POINTS) else []
+    if not isinstance(found, list) or not all(isinstance(entry, dict) for entry in found):
+        raise ShapeError(f"ctx['{POINTS}'][{key!r}] is to be a list with a dict a copy, not {described(found)}")
     missing: Entries = [{"timestamp": None, "reason": "", "keys": None}] * (count - len(found))
     return [*missing, *found]
 

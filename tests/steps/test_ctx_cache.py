@@ -109,6 +109,10 @@ def test_hits_are_counted_on_request(ctx: Any) -> None:
         cache(ctx, it.add, args={"a": 1}, stats=True)
     cache(ctx, it.add, args={"a": 1})
     assert ctx["_cache_metadata"]["sum"]["hits"] == 2
+    ctx["_cache_metadata"] = {"sum": 5, "old": {"computed": "yesterday"}}
+    ctx["old"] = 1
+    assert cache(ctx, it.add, args={"a": 1}, stats=True)["cached"] and ctx["_cache_metadata"]["sum"] == {"hits": 1}
+    assert cache(ctx, it.add, "old", args={"a": 1}, expire_sec=1)["cached"]
 
 
 def test_a_function_that_needs_ctx(ctx: Any) -> None:
@@ -167,6 +171,7 @@ def test_two_threads_compute_one_key_once(ctx: Any) -> None:
     ({}, {"key": "k", "compute_fn": triple, "args": {"m": 1}}, OctoError, "m"),
     ({}, {"key": "k", "compute_fn": triple, "by": ["arg"]}, ValueError, "did you mean args?"),
     ({}, {"key": "k", "compute_fn": triple, "max_entries": 0}, OctoError, "1 or more"),
+    ({}, {"key": "_cache_metadata", "compute_fn": triple, "args": {"n": 1}}, OctoError, "give another"),
     ({"_cache_metadata": 1}, {"key": "k", "compute_fn": triple}, ValueError, "is to be a dict, not int 1"),
 ])
 def test_mistakes(there: dict[str, Any], params: dict[str, Any], error: type[Exception], words: str) -> None:

@@ -67,6 +67,8 @@ def test_some_keys(ctx: Any) -> None:
     ctx["foo"], ctx["bar"] = 0, 0
     point(ctx, "restore", "all", keys=["bar"])
     assert data(ctx) == {"foo": 0, "bar": 2}
+    point(ctx, "restore", "all", keys=[])
+    assert data(ctx) == {"foo": 0, "bar": 2}
     for action, error in (("save", "keys: ctx has no key 'baz'; did you mean bar"), ("restore", "no key 'baz'")):
         with pytest.raises(KeyError, match=error):
             point(ctx, action, "all", keys=["baz"])
@@ -153,6 +155,10 @@ def test_an_empty_ctx_and_what_stood_in_a_ctx_before() -> None:
         ctx["x"] = 1
         point(ctx, "restore", "empty")
         assert data(ctx) == {}
+    odd: dict[str, Any] = {"_checkpoints": {"a": {"x": 1}}, "_checkpoint_meta": {"a": 5}}
+    assert point(odd, "list")["checkpoints"] == [{"name": "a", "timestamp": None, "comment": "", "keys": ["x"]}]
+    point(odd, "restore", "a")
+    assert odd["x"] == 1 and point(odd, "prune", keep=0) == {"pruned": ["a"]}
     old: dict[str, Any] = {"foo": 8, "_checkpoints": {"init": {"foo": 1}}}
     point(old, "restore", "init")
     assert old == {"foo": 1, "_checkpoints": {"init": {"foo": 1}}}

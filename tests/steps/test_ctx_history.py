@@ -97,7 +97,9 @@ def test_prune_restore_clear(ctx: Any) -> None:
     ({}, {"key": "t", "maxlen": -1}, OctoError, "maxlen is to be 0 or more"),
     ({"_history": [1]}, {"key": "t"}, ValueError, "ctx['_history'] is to be a dict, not a list of 1"),
     ({"_history": {"t": 5}}, {"key": "t"}, ValueError, "is to be a list of entries, not int 5"),
-    ({"_history": {"t": [5]}}, {"key": "t"}, ValueError, "entry 0 is no {timestamp, value}, but int 5"),
+    ({"_history": {"t": [5]}}, {"key": "t"}, ValueError, "entry 0 is no {timestamp: seconds since 1970, value}"),
+    ({"_history": {"t": [{"timestamp": "2025", "value": 1}]}}, {"key": "t", "start_time": 1}, ValueError, "entry 0 is"),
+    ({}, {"key": "_history", "action": "append", "value": 1}, OctoError, "where the values of the others are kept"),
 ])
 def test_mistakes(there: dict[str, Any], params: dict[str, Any], error: type[Exception], words: str) -> None:
     for ctx in (dict(there), Context(there)):

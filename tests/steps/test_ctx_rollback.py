@@ -85,6 +85,9 @@ def test_a_folder_and_a_checkpoint(ctx: Any) -> None:
     ctx_checkpoint.run(ctx, {"action": "save", "name": "good"})
     ctx["n"] = 5
     assert ctx_rollback.run(ctx, {"checkpoint": "good"})["rolled_back"] and ctx["n"] == 1
+    ctx["n"], ctx["_checkpoint_meta"] = 5, {"good": "odd"}
+    assert ctx_rollback.run(ctx, {"checkpoint": "good", "keys": []})["rolled_back"] and ctx["n"] == 5
+    assert ctx_rollback.run(ctx, {"checkpoint": "good"})["rolled_back"] and ctx["n"] == 1
     with pytest.raises(KeyError, match="did you mean good"):
         ctx_rollback.run(ctx, {"checkpoint": "god"})
     with pytest.raises(OctoError, match="one of them"):

@@ -89,6 +89,7 @@ def test_some_keys_preview_and_record(ctx: Any) -> None:
     point(ctx, "mark", out="all")
     ctx["foo"], ctx["bar"] = 0, 0
     point(ctx, "restore", **{"in": "all", "keys": ["bar"]})
+    point(ctx, "restore", **{"in": "all", "keys": []})
     assert data(ctx) == {"foo": 0, "bar": 2}
     with pytest.raises(KeyError, match="keys: ctx has no key 'baz'"):
         point(ctx, "mark", keys=["baz"])
@@ -152,6 +153,8 @@ def test_the_context_manager(ctx: Any) -> None:
     ({"a": {"b": 1}}, {"action": "mark", "out": "a"}, UsageError, "is no rollback point, but a dict of 1: give"),
     ({}, {"action": "mark", "out": ""}, ValueError, "not empty"),
     ({}, {"action": "mark", "history": True, "maxlen": 0}, UsageError, "maxlen is to be 1 or more"),
+    ({}, {"action": "mark", "out": "_checkpoints"}, UsageError, "out: _checkpoints is where copies are kept"),
+    ({"_rollback_points": {"a": 5}, "a": {}}, {"action": "restore", "in": "a"}, ValueError, "a dict a copy, not int 5"),
     ({"_rollback_points": 1}, {"action": "mark"}, ValueError, "is to be a dict, not int 1"),
 ])
 def test_mistakes(there: dict[str, Any], params: dict[str, Any], error: type[Exception], words: str) -> None:

@@ -38,6 +38,12 @@ def table(ctx: Mapping[str, Any], key: str) -> Mapping[str, Any]:
     return found
 
 
+def noted(ctx: Mapping[str, Any], key: str, name: str) -> Mapping[str, Any]:
+    """The dict that stands at `name` in the one at `key`: what is known of a copy. Empty where there is none."""
+    found = table(ctx, key).get(name)
+    return found if isinstance(found, Mapping) else {}
+
+
 def copied_ctx(ctx: Ctx, *, without: Iterable[str] = (), keys: Sequence[str] | None = None) -> dict[str, Any]:
     """A deep copy of ctx, or of some of its keys, without the copies that are kept in it."""
     with one_change(ctx):
