@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +68,7 @@ def entries(ctx: Ctx, level: str | None = None, since: Any = None, keyword: str 
 def purge(ctx: Ctx, level: str | None = None, **which: Any) -> int:
     """Take the entries away that `entries` would find; how many they were."""
     fits = records.chooser(at_least=level, **which)
-    with ctx.transaction() if isinstance(ctx, Context) else nullcontext():
+    with ctx.transaction() if isinstance(ctx, Context) else records.LOCK:
         there = _all(ctx)
         kept = [entry for entry in there if not fits(entry)]
         gone = len(there) - len(kept)

@@ -11,6 +11,7 @@ import pytest
 
 from octo.context import Context
 from octo.errors import InvalidValue, OctoError, ShapeError, UsageError
+from step_library.kit.records import records
 from step_library.observe import ctx_trace
 from tests.recipe.runs import Project
 
@@ -72,6 +73,21 @@ def test_mixed_entries_are_read(ctx: Any, tmp_path: Path) -> None:
     assert ctx_trace.purge(ctx, "ERROR") == 1 and ctx_trace.purge(ctx, "ERROR") == 0
     assert [entry.get("info") for entry in trace(ctx)] == [None, "fine"]
     assert ctx_trace.entries({}) == []
+
+
+def test_what_others_add_to_a_dict_waits_for_a_purge() -> None:
+    class Odd:
+        """A value that is looked at during the purge."""
+
+        def __eq__(self, other: object) -> bool:
+            held.append(records.LOCK.locked())
+            return True
+
+        __hash__ = None  # type: ignore[assignment]
+
+    held: list[bool] = []
+    ctx: dict[str, Any] = {"trace": [{"step": "old", "odd": Odd()}]}
+    assert ctx_trace.purge(ctx, odd=1) == 1 and held == [True] and ctx["trace"] == []
 
 
 def test_a_block(ctx: Any) -> None:
