@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from octo.errors import ShapeError, UsageError, nearest
+from octo.errors import ShapeError, nearest
 from octo.scriptlet import Param, scriptlet
 from octo.value_types import READERS, WRONG, read, type_names, type_text
-from step_library.kit.files.snapshots import encoded, load, write
+from step_library.kit.files.snapshots import check_backup, encoded, load, write
 from step_library.kit.records.records import append, check_list, now_text
 from step_library.kit.values.ctx_copies import changes, copied_ctx, one_change, plan, put_back
 from step_library.kit.values.ctx_values import Ctx, described
@@ -44,8 +44,7 @@ def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
     if params["record"]:
         check_list(ctx, "restore_history")
     taken = [key for key in data if (keys is None or key in keys) and key not in params["exclude"]]
-    if params["backup"] and params["backup"] == file:
-        raise UsageError(f"backup is to be another file than the snapshot {file}")
+    check_backup(params["backup"], file)
     with one_change(ctx):
         new = plan(ctx, data, where=f"the snapshot {file}", keys=keys, exclude=params["exclude"],
                    merge=params["merge"])

@@ -9,7 +9,7 @@ from typing import Any
 from octo.context import Context
 from octo.errors import MissingKey, ShapeError, StepFailed, nearest
 from octo.scriptlet import Param, call, scriptlet
-from step_library.kit.files.snapshots import encoded, load, newest, write
+from step_library.kit.files.snapshots import check_backup, encoded, load, newest, write
 from step_library.kit.records.records import append, check_list, now_text
 from step_library.kit.values.ctx_copies import (
     CHECKPOINT_META,
@@ -94,6 +94,7 @@ def _source(ctx: Ctx, params: dict[str, Any]) -> tuple[str, dict[str, Any], list
     path = params["snapshot"]
     if Path(path).is_dir():
         path = newest(path, params["back"])
+    check_backup(params["backup"], path)
     return path, load(path), keys
 
 

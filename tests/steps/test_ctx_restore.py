@@ -85,7 +85,7 @@ def test_backup_preview_and_record(ctx: Any) -> None:
     del ctx["restore_history"]
     assert ctx == before
     with pytest.raises(OctoError, match="another file"):
-        ctx_restore.run(ctx, {"file": "b.json", "backup": "b.json"})
+        ctx_restore.run(ctx, {"file": "b.json", "backup": "./b.json"})
 
 
 @pytest.mark.parametrize(("content", "params", "error", "words"), [

@@ -101,6 +101,13 @@ def test_after_and_stop(ctx: Any) -> None:
     assert told == [(NAME, ["Something failed!"])] and data(ctx) == SNAP
 
 
+def test_the_backup_does_not_take_the_snapshots_place(ctx: Any) -> None:
+    before, there = data(ctx), Path(NAME).read_text()
+    with pytest.raises(OctoError, match="another file"):
+        back(ctx, backup=f"./{NAME}")
+    assert data(ctx) == before and Path(NAME).read_text() == there
+
+
 @pytest.mark.parametrize(("content", "error", "words"), [
     (None, FileNotFoundError, "there is no snapshot Data/x.json"),
     ("", json.JSONDecodeError, "Data/x.json is no JSON"),

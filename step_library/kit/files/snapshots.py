@@ -98,6 +98,12 @@ def write(path: str | Path, content: bytes) -> None:
         raise StoreError(f"{path} cannot be written: {error.strerror or error}") from None
 
 
+def check_backup(backup: str | None, file: str) -> None:
+    """What is written before a restore is not to take the place of what is restored."""
+    if backup and Path(backup).resolve() == Path(file).resolve():
+        raise UsageError(f"backup is to be another file than the snapshot {file}")
+
+
 def write_new(folder: str, stem: str, end: str, content: bytes) -> str:
     """Write a file of a name that is not taken: `stem`, or with a counter behind it, by this or another process."""
     number = 1
