@@ -9,6 +9,7 @@ from octo.errors import ShapeError, nearest
 from octo.scriptlet import Param, scriptlet
 from octo.value_types import READERS, WRONG, read, type_names, type_text
 from step_library.kit.files.snapshots import check_backup, encoded, load, write
+from step_library.kit.formats.json_and_yaml import read_mapping
 from step_library.kit.records.records import append, check_list, now_text
 from step_library.kit.values.ctx_copies import changes, copied_ctx, one_change, plan, put_back
 from step_library.kit.values.ctx_values import Ctx, described
@@ -22,8 +23,8 @@ from step_library.kit.values.ctx_values import Ctx, described
         Param("exclude", "list[str]", [], "leave these keys of ctx as they are"),
         Param("merge", "str | null", None, "let no key go, and merge dicts key by key; where both have a value, ctx's "
               "stands (first) or the snapshot's (last)", choices=("first", "last")),
-        Param("types", "dict", {}, "key: type that the snapshot is to have (list, dict, str, int, float, number, bool, "
-              "null), checked before anything is changed"),
+        Param("types", "dict | str", {}, "key: type that the snapshot is to have (list, dict, str, int, float, number, "
+              "bool, null), or a JSON or YAML file of these, checked before anything is changed", ("validate_schema",)),
         Param("backup", "str | null", None, "write ctx to this file before, to undo the restore with",
               ("backup_path", "backup_old")),
         Param("preview", "bool", False, "change nothing: the result has as would_change what would"),
@@ -40,7 +41,8 @@ def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
     """
     file, keys = params["file"], params["keys"]
     data = load(file)
-    _check(data, params["types"], file)
+    types = params["types"]
+    _check(data, read_mapping(types, "types") if isinstance(types, str) else types, file)
     if params["record"]:
         check_list(ctx, "restore_history")
     taken = [key for key in data if (keys is None or key in keys) and key not in params["exclude"]]

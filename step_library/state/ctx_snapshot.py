@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import platform
 import time
 from typing import Any
 
+import octo
 from octo.errors import ShapeError, UsageError
 from octo.scriptlet import Param, call, scriptlet
 from step_library.kit.files.snapshots import automatic, encoded, load, write, write_new
@@ -22,8 +24,8 @@ FOLDER = "Data"
         Param("folder", "str", FOLDER, "folder of the automatic names"),
         Param("keys", "list[str] | null", None, "only these keys"),
         Param("exclude", "list[str]", [], "not these keys, such as secrets"),
-        Param("meta", "bool", False, "write {_meta: timestamp, created_by, recipe, ctx_keys; ctx_data: ctx}, which the "
-              "steps that read snapshots understand"),
+        Param("meta", "bool", False, "write {_meta: timestamp, created_by, recipe, ctx_keys, versions of Octo and "
+              "Python; ctx_data: ctx}, which the steps that read snapshots understand"),
         Param("by", "str | null", None, "created_by of _meta, which is written then"),
         Param("recipe", "str | null", None, "recipe of _meta, which is written then"),
         Param("gzip", "bool", False, "write it compressed, as out that ends in .gz is; .gz is added to the name"),
@@ -80,8 +82,11 @@ def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
 def _meta(params: dict[str, Any], data: dict[str, Any]) -> dict[str, Any] | None:
     if not (params["meta"] or params["by"] or params["recipe"]):
         return None
-    return {"timestamp": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "created_by": params["by"] or
+    meta = {"timestamp": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "created_by": params["by"] or
             "ctx_snapshot", "recipe": params["recipe"], "ctx_keys": list(data)}
+    if params["meta"]:
+        meta["versions"] = {"octo": octo.__version__, "python": platform.python_version()}
+    return meta
 
 
 def _restored(ctx: Ctx, path: str) -> dict[str, Any]:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +91,24 @@ def test_backup_preview_and_record(ctx: Any) -> None:
         ctx_restore.run(ctx, {"file": "b.json", "backup": "./b.json"})
 
 
+def test_the_documented_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The wanted one: a schema is checked, and what was there before is kept."""
+    monkeypatch.chdir(tmp_path)
+    Path("s.json").write_text(json.dumps(FILE))
+    Path("schema.json").write_text('{"a": "int", "rows": "list"}')
+    Path("now.json").write_text(json.dumps({"a": 2}))
+    command = [sys.executable, "-m", "step_library.state.ctx_restore", "--ctx-file", "now.json", "--ctx-out",
+               "out.json", "--file", "s.json", "--validate-schema", "schema.json", "--backup-old",
+               "Data/old_ctx_autoback.json"]
+    there = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    subprocess.run(command, check=True, env=there)
+    assert json.loads(Path("out.json").read_text()) == FILE
+    assert json.loads(Path("Data/old_ctx_autoback.json").read_text()) == {"a": 2}
+    Path("schema.json").write_text('{"a": "str"}')
+    done = subprocess.run(command, capture_output=True, text=True, env=there)
+    assert done.returncode and "'a' is to be str, not int 2" in done.stderr
+
+
 @pytest.mark.parametrize(("content", "params", "error", "words"), [
     (None, {}, FileNotFoundError, "there is no snapshot x.json"),
     (b"", {}, json.JSONDecodeError, "the snapshot x.json is no JSON"),
@@ -104,6 +125,7 @@ def test_backup_preview_and_record(ctx: Any) -> None:
     (b'{"a": 1, "b": []}', {"types": {"a": "str", "b": "list", "c": "int"}}, ValueError,
      "'a' is to be str, not int 1; 'c' is missing"),
     (b"{}", {"types": {"a": "lst"}}, ValueError, "did you mean list?"),
+    (b"{}", {"types": "no.yaml"}, OctoError, "types: there is no file no.yaml"),
     (b"{}", {"merge": "both"}, ValueError, "one of 'first', 'last'"),
     (b"{}", {"snapshot": "y"}, OctoError, "are one parameter"),
 ])

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+import octo
 from octo.context import Context
 from octo.errors import OctoError, ShapeError, StoreError, UsageError
 from step_library.kit.files.snapshots import automatic
@@ -54,7 +55,7 @@ def test_the_envelope(ctx: Any) -> None:
     ctx_snapshot.run(ctx, {"out": "y.json", "meta": True, "recipe": "r.yaml"})
     found = read("y.json")
     assert found["_meta"]["created_by"] == "ctx_snapshot" and found["_meta"]["recipe"] == "r.yaml"
-    assert found["ctx_data"] == DATA
+    assert found["_meta"]["versions"]["octo"] == octo.__version__ and found["ctx_data"] == DATA
     ctx_snapshot.run(ctx, {"restore": "y.json"})
     assert "ctx_data" not in ctx and ctx["a"] == 1
 
