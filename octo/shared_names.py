@@ -130,7 +130,8 @@ def stand_in_for(fullname: str) -> None:
     That is the user's module of this name, where there is one, else the library's.
     """
     package, _, name = fullname.rpartition(".")
-    spec = _merged(fullname, list(dict.fromkeys(shared_folders(package))))
+    folders = dict.fromkeys(shared_folders(package))
+    spec = _merged(fullname, [folder for folder in folders if not _stands_in(os.path.join(folder, f"{name}.py"))])
     if spec is None or spec.loader is None or _is_ours(spec):
         step = library_module(name)
         if step is None:
@@ -139,6 +140,15 @@ def stand_in_for(fullname: str) -> None:
         return
     module = sys.modules[fullname] = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
+
+
+def _stands_in(file: str) -> bool:
+    """Such a file, of this Octo's `modules/` or of another copy of it: a clone beside an installed one."""
+    try:
+        with open(file, "rb") as stream:
+            return b"stand_in_for(__name__)" in stream.read()
+    except OSError:
+        return False
 
 
 # --- the step library

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -253,3 +254,25 @@ def test_the_files_at_documented_paths_stand_for_the_library_or_the_user(checkou
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path / "scriptlets", capture_output=True, text=True,
                           timeout=120, env={**os.environ, "PYTHONPATH": path})
     assert done.stdout.strip() == "True mine step_library.data.ctx_map 1", done.stderr
+
+
+@pytest.mark.parametrize("order", ["clone first", "mine first"])
+def test_a_clone_beside_an_installed_octo(checkout: Path, tmp_path: Path, order: str) -> None:
+    """Its `modules/` are not those of the Octo that runs: they stand for that one's library, or for the user's."""
+    clone, mine = tmp_path / "clone", tmp_path / "mine"
+    shutil.copytree(checkout / "modules" / "scriptlets", clone / "scriptlets")
+    shutil.copytree(clone, tmp_path / "second clone")
+    (mine / "scriptlets" / "python" / "core").mkdir(parents=True)
+    (mine / "scriptlets" / "python" / "core" / "ctx_map.py").write_text("def run(ctx, params): return 'mine'\n")
+    code = (
+        "import scriptlets.python.core.ctx_map as mapped, scriptlets.python.core.ctx_merge as merged\n"
+        "import scriptlets.python.steps.ctx_stats as stats\n"
+        "print(mapped.run(None, None), merged.__name__, stats.__name__)\n"
+    )
+    clones = [clone, tmp_path / "second clone"]
+    path = os.pathsep.join(map(str, [*([*clones, mine] if order == "clone first" else [mine, *clones]), checkout]))
+    in_a_run = "from octo.resolve import install, run_path; from pathlib import Path; install(run_path(None, Path()))\n"
+    for start in ("", in_a_run):
+        done = subprocess.run([sys.executable, "-c", start + code], cwd=clone, capture_output=True, text=True,
+                              timeout=120, env={**os.environ, "PYTHONPATH": path})
+        assert done.stdout == "mine step_library.data.ctx_merge step_library.data.ctx_stats\n", done.stderr[-2000:]
