@@ -52,6 +52,15 @@ def test_failures_stand_in_the_trace(ctx: Any) -> None:
     assert len(traces(ctx)) == 2 and "found" not in ctx
 
 
+def test_the_documented_reader(ctx: Any) -> None:
+    """The fifth documented example."""
+    for fn in (lambda: 1, lambda: 1 / 0):
+        start(ctx, fn)
+        traces(ctx)
+    read = [(e["key"], e["status"], e["duration"] >= 0, e.get("error", "-")) for e in ctx["bg_trace"]]
+    assert read == [("found", "success", True, "-"), ("found", "error", True, "division by zero")]
+
+
 def test_further_attempts_and_hooks(ctx: Any) -> None:
     calls: list[int] = []
     told: list[Any] = []

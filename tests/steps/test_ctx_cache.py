@@ -94,6 +94,31 @@ def test_parameterised_keys(ctx: Any) -> None:
     assert ctx["filtered_10"] == [12, 30]
 
 
+def test_from_a_dashboards_callback(ctx: Any) -> None:
+    """The fourth documented example. A Context holds JSON: there the rows are kept, and a key that all processes know.
+
+    (`hash()` of a text is another one in each process.)
+    """
+    pandas = pytest.importorskip("pandas")
+    rows = [{"foo": 5}, {"foo": 11}]
+    if isinstance(ctx, Context):
+        ctx["full_df"], key, more = rows, "dash_filter", {"by": ["args"]}
+    else:
+        ctx["full_df"], key, more = pandas.DataFrame(rows), f"dash_filter_{hash('foo > 10')}", {}
+
+    def expensive_df_filter(df: Any, query: str) -> Any:
+        found = pandas.DataFrame(df).query(query)
+        return found.to_dict("records") if isinstance(ctx, Context) else found
+
+    def callback() -> Any:
+        args = {"df": ctx["full_df"], "query": "foo > 10"}
+        return cache(ctx, expensive_df_filter, key, args=args, **more)
+
+    assert not callback()["cached"]
+    again = callback()
+    assert again["cached"] and pandas.DataFrame(again["value"])["foo"].tolist() == [11]
+
+
 def test_the_oldest_go(ctx: Any) -> None:
     it = Counted()
     ctx["mine"] = 1

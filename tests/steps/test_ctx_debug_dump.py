@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +15,9 @@ import pytest
 
 from octo.context import Context
 from octo.errors import MissingKey, OctoError, ShapeError, UsageError
+from step_library.control import ctx_scheduler
 from step_library.observe import ctx_debug_dump
+from tests.executors.kit import until
 from tests.recipe.runs import Project, chdir
 
 CTX: dict[str, Any] = {"foo": [1, 2, 3], "bar": {"x": 1}}
@@ -118,7 +121,22 @@ def test_a_large_ctx_is_written() -> None:
     assert len(loaded("large.json")["rows"]) == 100_000
 
 
+@Both
+def test_again_and_again_by_the_scheduler(kind: Any) -> None:
+    """The fourth documented example: the scheduler gives ctx, and the name has its time, without a wrapper."""
+    ctx = kind(CTX)
+    ctx_scheduler.run(ctx, {"jobs": [{"job_id": "periodic_ctx_snapshot", "interval": 600, "run_now": True,
+                                      "fn": "scriptlets.python.core.ctx_debug_dump.run",
+                                      "args": {"out": "Logs/periodic_ctx_{timestamp}.json"}}]})
+    until(lambda: ctx["jobs"]["periodic_ctx_snapshot"]["status"] == "done")
+    assert ctx_scheduler.cancel(ctx, "periodic_ctx_snapshot")
+    found = list(Path("Logs").glob("periodic_ctx_*.json"))
+    assert found and all(re.fullmatch(r"periodic_ctx_\d+\.json", path.name) for path in found)
+    assert all(loaded(str(path))["foo"] == [1, 2, 3] for path in found)
+
+
 def test_before_the_error_goes_on_and_after_a_resume(tmp_path: Path) -> None:
+    """The third documented example: what ctx was when a step failed."""
     project = Project(tmp_path / "p")
     project.bodies("""
         from pathlib import Path

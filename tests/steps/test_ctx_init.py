@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,20 @@ def test_the_caller_appends_to_what_was_made() -> None:
         ctx_init.run(ctx, {"keys": ["step_events", "other"]})
         ctx["step_events"].append({"status": "started"})
         assert ctx == {"step_events": [{"status": "started"}], "other": []}
+
+
+def test_the_documented_command_lines(checkout: Path) -> None:
+    """The second and the fifth documented example: a command line, and a ctx of one's own in another program."""
+    command = "scriptlets/python/steps/ctx_init.py --keys"
+    for names in (["foo", "bar"], ["data1", "data2"]):
+        done = subprocess.run([sys.executable, *command.split(), *names], cwd=checkout / "modules",
+                              capture_output=True, text=True, check=True)
+        assert all(f"ctx {name}: []" in done.stdout for name in names)
+    code = ("from orchestrator.context import Context; import scriptlets.python.steps.ctx_init as ci; "
+            "ctx = Context(); ci.run(ctx, {'keys': ['foo']}); print(dict(ctx))")
+    done = subprocess.run([sys.executable, "-c", code], cwd=checkout / "modules", capture_output=True, text=True,
+                          check=True)
+    assert done.stdout == "{'foo': []}\n"
 
 
 def test_what_was_there_is_reset_and_the_rest_stays() -> None:

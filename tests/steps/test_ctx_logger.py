@@ -7,6 +7,7 @@ import csv
 import gzip
 import json
 import re
+import subprocess
 import sys
 import threading
 import time
@@ -18,7 +19,7 @@ import pytest
 from octo.context import Context
 from octo.errors import InvalidValue, OctoError, ShapeError, UsageError
 from step_library.kit.records import records
-from step_library.observe import ctx_logger
+from step_library.observe import ctx_debug_dump, ctx_logger
 from tests.recipe.runs import Project
 
 
@@ -32,6 +33,7 @@ def plain(ctx: Any, key: str = "log") -> Any:
 
 
 def test_entries_have_the_documented_fields(ctx: Any) -> None:
+    """The sixth documented example: an entry a record of a batch."""
     for number in range(3):
         assert ctx_logger.run(ctx, {"msg": f"Processed record ID: {number} with result: ok"}) == {"log_len": number + 1}
     entry = plain(ctx)[2]
@@ -58,6 +60,22 @@ def test_what_may_be_added(ctx: Any, tmp_path: Path) -> None:
     assert len(plain(ctx, "events")) == 1
     lines = (tmp_path / "deep" / "log.txt").read_text().splitlines()
     assert len(lines) == 2 and lines[0].endswith(f"WARN [load] {entry['msg']}")
+
+
+def test_a_dump_of_ctx_has_the_log(ctx: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The eighth documented example."""
+    monkeypatch.chdir(tmp_path)
+    ctx_logger.run(ctx, {"msg": "begun"})
+    ctx_debug_dump.run(ctx, {"out": "Logs/my_step_ctx_log.json"})
+    assert json.loads(Path("Logs/my_step_ctx_log.json").read_text())["log"] == plain(ctx)
+
+
+def test_the_documented_command_line(checkout: Path, tmp_path: Path) -> None:
+    """The ninth documented example."""
+    subprocess.run([sys.executable, "scriptlets/python/core/ctx_logger.py", "--ctx-out", str(tmp_path / "out.json"),
+                    "--msg", "Manual log entry", "--level", "INFO"], cwd=checkout / "modules", check=True)
+    (entry,) = json.loads((tmp_path / "out.json").read_text())["log"]
+    assert (entry["level"], entry["msg"]) == ("INFO", "Manual log entry")
 
 
 def test_only_the_newest_are_kept(ctx: Any) -> None:

@@ -40,6 +40,17 @@ def test_some_keys_into_a_file(kind: Any, capsys: Any, tmp_path: Path) -> None:
 
 
 @Both
+def test_what_a_step_has_cleaned(kind: Any, capsys: Any, tmp_path: Path) -> None:
+    """The fifth documented example: of all ctx only two keys are printed and saved."""
+    with chdir(tmp_path):
+        result = ctx_print.run(kind({"data": [1], "metrics": {"rows": 1}, "raw": ["secret"]}),
+                               {"out": "Logs/post_clean_ctx_snapshot.json", "keys": ["data", "metrics"]})
+    assert result == {"printed": True, "file": "Logs/post_clean_ctx_snapshot.json"}
+    saved = (tmp_path / result["file"]).read_text()
+    assert capsys.readouterr().out == saved and json.loads(saved) == {"data": [1], "metrics": {"rows": 1}}
+
+
+@Both
 def test_secrets_and_large_values(kind: Any, capsys: Any) -> None:
     ctx = kind(SECRET)
     ctx_print.run(ctx, {"mask": True})

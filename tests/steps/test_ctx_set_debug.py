@@ -12,6 +12,7 @@ import pytest
 
 from octo.context import Context
 from octo.errors import OctoError
+from step_library.observe.ctx_resource_monitor import resource_monitor
 from step_library.state import ctx_set_debug
 from tests.recipe.runs import Project
 
@@ -49,6 +50,17 @@ def test_modules_and_log(ctx: Any) -> None:
     assert ctx["debug"] is False and ctx["debug_modules"] == {"load": True, "clean": False}
     [entry] = ctx["log"]
     assert (entry["level"], entry["msg"], entry["value"]) == ("INFO", "debug is on for load, clean", True)
+
+
+@pytest.mark.parametrize("debug", [True, False])
+def test_lines_of_a_measured_block_when_debug_is_on(ctx: Any, debug: bool, capsys: pytest.CaptureFixture[str]) -> None:
+    """The seventh documented example: resource_monitor around, and more is printed only when the flag is set."""
+    ctx_set_debug.run(ctx, {"debug": debug})
+    with resource_monitor(ctx, "my_step"):
+        if ctx.get("debug"):
+            print("DEBUG: in my_step")
+    assert [record["step"] for record in ctx["resources"]] == ["my_step"]
+    assert capsys.readouterr().out == ("DEBUG: in my_step\n" if debug else "")
 
 
 @pytest.mark.parametrize(("there", "params", "words"), [

@@ -111,6 +111,17 @@ def test_as_a_step(ctx: Any) -> None:
         run(ctx, {})
 
 
+def test_the_documented_reader(ctx: Any) -> None:
+    """The fifth documented example."""
+    clean_csv_rows(ctx, {"rows": ["a"]})
+    with pytest.raises(ValueError, match="All rows removed"):
+        clean_csv_rows(ctx, {"rows": [""]})
+    read = [f"{r['step']} {r['params']['rows']} {r['status']} {r['end'] >= r['start']} {r['duration'] >= 0} "
+            f"{r.get('error', '-')}" for r in audit(ctx)]
+    assert read == ["clean_csv_rows ['a'] success True True -",
+                    "clean_csv_rows [''] error True True All rows removed (empty dataset)"]
+
+
 def test_reading_it(ctx: Any, tmp_path: Path) -> None:
     assert entries(ctx) == [] and summary(ctx) == []
     for name, rows in (("a", ["x"]), ("b", [""])):

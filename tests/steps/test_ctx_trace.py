@@ -38,7 +38,34 @@ def test_five_calls_in_a_loop(ctx: Any) -> None:
         assert ctx.get_history("trace")[-1]["who"] == "load"
 
 
+def test_documented_steps(ctx: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    """The second, fifth, sixth, eighth and tenth documented example: what steps tell, and how it is looked at."""
+    def extract(ctx: Any, params: dict[str, Any]) -> bool:
+        ctx_trace.run(ctx, {"step": "extract_data", "info": "Extraction started"})
+        ctx_trace.run(ctx, {"step": "extract_data", "info": "Extraction complete"})
+        return True
+
+    for info in ("Step started", "Step completed successfully"):
+        ctx_trace.run(ctx, {"step": "data_cleaning", "info": info})
+    with pytest.raises(ValueError, match="no file"):
+        try:
+            raise ValueError("no file")
+        except ValueError as e:
+            ctx_trace.run(ctx, {"step": "load_excel", "info": f"Exception: {e}"})
+            raise
+    ctx["ai_summary"] = "four"
+    ctx_trace.run(ctx, {"step": "ai_analyze", "info": f"AI summary completed. Length: {len(ctx['ai_summary'])}"})
+    assert extract(ctx, {}) is True
+    for entry in ctx["trace"]:
+        print(f"{entry['timestamp']}: [{entry['step']}] {entry['info']}")
+    assert [line.partition(": ")[2] for line in capsys.readouterr().out.splitlines()] == [
+        "[data_cleaning] Step started", "[data_cleaning] Step completed successfully",
+        "[load_excel] Exception: no file", "[ai_analyze] AI summary completed. Length: 4",
+        "[extract_data] Extraction started", "[extract_data] Extraction complete"]
+
+
 def test_further_fields(ctx: Any) -> None:
+    """The eleventh documented example."""
     ctx_trace.run(ctx, {"step": "ai", "info": "Completed", "level": "INFO", "user": "unknown", "n": [1]})
     ctx_trace.run(ctx, {"step": "ai"})
     ctx_trace.run(ctx, {"step": "ai", "info": " a\r\n\tb\x1b[0m ", "clean": True})
@@ -59,6 +86,7 @@ def test_events_and_how_many_are_kept(ctx: Any) -> None:
 
 
 def test_mixed_entries_are_read(ctx: Any, tmp_path: Path) -> None:
+    """The ninth documented example: a CSV file with the three documented columns first, where others are mixed in."""
     ctx["trace"] = [{"step": "old", "start": 1.0, "end": 2.0, "duration": 1.0, "mem_peak": 5}]
     ctx_trace.run(ctx, {"step": "load", "info": "bad", "level": "ERROR"})
     ctx_trace.run(ctx, {"step": "load", "info": "fine"})
@@ -91,6 +119,7 @@ def test_what_others_add_to_a_dict_waits_for_a_purge() -> None:
 
 
 def test_a_block(ctx: Any) -> None:
+    """The twelfth documented example."""
     with ctx_trace.traced_step(ctx, "one", user="anna"):
         pass
     with pytest.raises(ValueError, match="no luck"), ctx_trace.traced_step(ctx, "two"):
@@ -117,6 +146,7 @@ def test_mistakes(there: Any, params: dict[str, Any], error: type[Exception], wo
 
 
 def test_in_a_recipe_with_a_resume(tmp_path: Path) -> None:
+    """The seventh documented example, and the third: imported as trace_run."""
     project = Project(tmp_path / "p")
     project.bodies("""
         from pathlib import Path
