@@ -146,6 +146,40 @@ def test_an_installed_run_finds_the_documented_names(installed: Path, tmp_path: 
     assert Path(file) == installed / "octo" / "_modules" / "orchestrator" / "context.py"
 
 
+@pytest.mark.slow
+def test_the_documented_paths_of_steps_work_where_it_is_installed(installed: Path, tmp_path: Path) -> None:
+    """As a program by its path, and imported from there; a user's own module of the name wins."""
+    there = installed / "octo" / "_modules"
+    steps = sorted((there / "scriptlets" / "python").glob("[cs]*/ctx_*.py"))
+    assert len(steps) > 50
+    done = python(installed, tmp_path, there / "scriptlets/python/core/ctx_logger.py", "--ctx-out", "out.json",
+                  "--msg", "Manual log entry")
+    assert done.returncode == 0, done.stderr
+    assert json.loads((tmp_path / "out.json").read_text())["log"][0]["msg"] == "Manual log entry"
+    mine = tmp_path / "scriptlets" / "python" / "core"
+    mine.mkdir(parents=True)
+    (mine / "ctx_map.py").write_text("def run(ctx, params):\n    ctx['mine'] = True\n")
+    recipe = tmp_path / "own.yaml"
+    recipe.write_text(
+        "steps:\n"
+        "  - {name: mine, module: scriptlets.python.core.ctx_map}\n"
+        "  - {name: theirs, module: scriptlets.python.steps.ctx_init, params: {keys: [rows]}}\n"
+        "  - {name: shell, type: shell, cmd: scriptlets/shell/ctx_env_echo.sh}\n"
+    )
+    code = (
+        f"import sys; sys.path.insert(0, {str(there)!r})\n"
+        "import scriptlets.python.core.ctx_init as first, scriptlets.python.steps.ctx_init as second\n"
+        "print(first is second, first.__file__)\n"
+        "import octo.recipe.run as r; print(r.run_recipe('own.yaml').status)"
+    )
+    done = python(installed, tmp_path, "-c", code)
+    first, *shell, status = done.stdout.splitlines()
+    assert first == f"True {installed / 'step_library/state/ctx_init.py'}"
+    assert shell == ["CTX ENV VARS:"] and status == "COMPLETE_SUCCESS", done.stderr
+    ctx = json.loads((tmp_path / "own.octo" / ".octo_step_engine_parameters.json").read_text())["ctx"]
+    assert ctx["mine"] is True and ctx["rows"] == []
+
+
 def test_the_version_is_one(config: configparser.ConfigParser, checkout: Path) -> None:
     version = config["metadata"]["version"]
     assert octo.__version__ == version

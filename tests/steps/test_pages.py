@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 from octo.cli.ready_steps import ready_steps
 from octo.cli.step_pages import steps_page
+from octo.shared_names import library_steps
 
 STEPS = ready_steps()
 
@@ -26,6 +28,24 @@ def test_the_documented_programs_are_up_to_date(checkout: Path) -> None:
     for name, text in programs().items():
         assert (checkout / name).exists(), f"no {name}; run: python tools/write_pages.py"
         assert (checkout / name).read_text(encoding="utf-8") == text
+    there = {path.relative_to(checkout).as_posix() for kind in ("core", "steps")
+             for path in (checkout / "modules" / "scriptlets" / "python" / kind).glob("*.py")}
+    assert there == programs().keys(), "of a step that is not documented any more"
+    assert {Path(name).stem for name in there} <= library_steps().keys()
+
+
+def test_both_documented_paths_of_each_are_its_one_module_as_python_itself_finds_them(checkout: Path) -> None:
+    """Outside of a run, from `modules/`: one of the two is a file there, the other is not."""
+    names = library_steps()
+    code = (
+        "import importlib, sys\n"
+        f"for name, module in {names!r}.items():\n"
+        "    first, second = (importlib.import_module(f'scriptlets.python.{kind}.{name}') for kind in ('core', 'steps'))\n"
+        "    assert first is second is sys.modules[module], name\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=checkout / "modules", capture_output=True, text=True,
+                          timeout=120, env={**os.environ, "PYTHONPATH": str(checkout)})
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("command", [
