@@ -40,7 +40,8 @@ def test_both_documented_paths_of_each_are_its_one_module_as_python_itself_finds
     code = (
         "import importlib, sys\n"
         f"for name, module in {names!r}.items():\n"
-        "    first, second = (importlib.import_module(f'scriptlets.python.{kind}.{name}') for kind in ('core', 'steps'))\n"
+        "    paths = (f'scriptlets.python.{kind}.{name}' for kind in ('core', 'steps'))\n"
+        "    first, second = map(importlib.import_module, paths)\n"
         "    assert first is second is sys.modules[module], name\n"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=checkout / "modules", capture_output=True, text=True,
