@@ -41,10 +41,10 @@ def step_audit(
 
     `status` is success or error, with the message as `error`; the exception goes on. `params` are copied when the
     block begins; what is no JSON is kept as its text. `outputs` are keys of ctx whose values are kept too, `result`
-    keeps what a decorated function returns, `who` adds id, run_id and user, `mask` hides the values of params such
-    as password, `details` adds the traceback, parent and more, `log` a line in `ctx["log"]`. Each record is also
-    added to `file` as a line of JSON, and given to `then`, at once. What is put into the dict that `as` gives is
-    added to the record.
+    keeps what a decorated function returns, `who` adds id, run_id and user, `mask` hides the values of keys such as
+    password in all of these, `details` adds the traceback, parent and more, `log` a line in `ctx["log"]`. Each
+    record is also added to `file` as a line of JSON, and given to `then`, at once. What is put into the dict that
+    `as` gives is added to the record.
     """
 
     def written(record: dict[str, Any]) -> None:
@@ -66,6 +66,8 @@ def step_audit(
             finally:
                 if outputs:
                     more["outputs"] = {key: plain(ctx, key) for key in outputs if key in ctx}
+                if mask:
+                    more.update(as_shown(records.safe(more), secret_words(mask)))
 
     return Block("step_audit", ctx, step_name, opened, result=result)
 
@@ -87,8 +89,8 @@ def _user() -> str | None:
     Param("outputs", "list[str]", [], "keys of ctx whose values are kept in the record too"),
     Param("result", "bool", False, "keep what the function returns in the record too"),
     Param("who", "bool", False, "also an id of the record, the run's id and the user"),
-    Param("mask", "bool | list[str]", False, "**** in place of params such as password; or a list of words in the "
-          "names of such params"),
+    Param("mask", "bool | list[str]", False, "**** in place of the values of keys such as password, in params, outputs "
+          "and result; or a list of words in the names of such keys"),
     Param("details", "bool", False, "also parent, path, depth, thread, CPU time and the traceback"),
     Param("log", "bool", False, "also add a line to ctx['log']"),
     Param("keep", "int | null", None, "keep only the newest records, so many"),

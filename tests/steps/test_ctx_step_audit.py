@@ -86,6 +86,17 @@ def test_more_of_it(ctx: Any, tmp_path: Path) -> None:
     assert json.loads(file.read_text()) == record == told[0] and ctx["log"][0]["step"] == "one"
 
 
+def test_secrets_are_masked_in_all_of_the_record(ctx: Any) -> None:
+    ctx["conf"] = {"api_key": "x", "n": 1}
+    with step_audit(ctx, "one", {"token": "x"}, outputs=["conf"], mask=True) as more:
+        more["note"] = {"password": "x"}
+    assert run(ctx, {"fn": lambda: {"secret": "x"}, "result": True, "mask": ["SECRET"]})["result"] == {"secret": "x"}
+    first, second = audit(ctx)
+    assert (first["params"], first["outputs"]) == ({"token": "****"}, {"conf": {"api_key": "****", "n": 1}})
+    assert first["note"] == {"password": "****"} and second["result"] == {"secret": "****"}
+    assert ctx["conf"]["api_key"] == "x"
+
+
 def test_decorators(ctx: Any) -> None:
     @audit_step("one", result=True)
     def one(ctx: Any, params: dict[str, Any]) -> Any:
