@@ -17,9 +17,10 @@ from octo.context import Context
 from octo.errors import InvalidValue, ShapeError, StepFailed, UsageError, nearest
 from octo.report.entries import is_number
 from octo.scriptlet import Param, call, scriptlet
+from octo.store.values import copied
 from step_library.kit.records.logged import LOG, logged
 from step_library.kit.values.ctx_copies import noted, one_change, table
-from step_library.kit.values.ctx_values import Ctx, described, plain
+from step_library.kit.values.ctx_values import Ctx, described, plain, put
 
 META = "_cache_metadata"
 PARTS = ("args", "code")
@@ -70,21 +71,21 @@ def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
         if not params["refresh"] and key in ctx and not _expired(ctx, key, params["expire_sec"]):
             if params["stats"]:
                 _count(ctx, key)
-            return {"cached": True, "value": plain(ctx, key), **more}
+            return {"cached": True, "value": copied(plain(ctx, key)), **more}
         started = time.time()
         value = call(function, ctx, params["args"])
         entry = {"computed": time.time(), "seconds": time.time() - started, "function": _name(function),
                  "base": params["key"], "hits": 0}
         with one_change(ctx):
             try:
-                ctx[key] = value
+                put(ctx, key, value)
             except InvalidValue as error:
                 raise ShapeError(f"compute_fn {_name(function)} returned {described(value)}, which ctx cannot hold: "
                                  f"{error.message}") from None
             ctx.setdefault(META, {})[key] = entry
             if params["max_entries"] is not None:
                 _evict(ctx, params["max_entries"], key)
-        return {"cached": False, "value": plain(ctx, key), **more}
+        return {"cached": False, "value": copied(plain(ctx, key)), **more}
 
 
 def _key(params: Mapping[str, Any]) -> str:

@@ -82,6 +82,16 @@ def test_a_value_for_each_arguments_and_code(ctx: Any) -> None:
         cache(ctx, one, args={"a": {1}}, by=["args"])
 
 
+def test_what_is_kept_is_nobodys_else(ctx: Any) -> None:
+    ctx["rows"] = [[1]]
+    for cached in (False, True):
+        found = cache(ctx, lambda rows: rows, args={"rows": ctx["rows"]})
+        assert found == {"cached": cached, "value": [[1]]}
+        found["value"][0].append(2)
+    ctx["rows"].append(3)
+    assert ctx["sum"] == [[1]] and ctx["rows"] == [[1], 3]
+
+
 def test_parameterised_keys(ctx: Any) -> None:
     def filter_above(lst: list[int], threshold: int) -> list[int]:
         return [x for x in lst if x > threshold]
