@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from octo.context import Context
-from octo.errors import MissingKey, UsageError
+from octo.errors import MissingKey, ShapeError, UsageError
 from octo.executors.jobs import LIVE, Job, current_job
 from octo.executors.outcome import describe
 from octo.scriptlet import Param, call, scriptlet
@@ -16,6 +16,7 @@ from octo.store import checked
 from step_library.kit.records import records
 from step_library.kit.records.showing import run_id
 from step_library.kit.values.ctx_values import Ctx
+from step_library.kit.work.jobs import KEY as JOBS
 from step_library.kit.work.jobs import start_job
 
 
@@ -48,6 +49,11 @@ def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
         raise UsageError(f"attempts is 1 or more and delay 0 or more, not {params['attempts']} and {params['delay']:g}")
     if params["key"] == params["trace_key"]:
         raise UsageError(f"key and trace_key are both {params['key']!r}: the result would take the place of the traces")
+    for name in ("key", "trace_key"):
+        if not params[name]:
+            raise ShapeError(f"{name}: a key of ctx is not empty")
+        if params[name] == JOBS:
+            raise UsageError(f"{name}: ctx['{JOBS}'] tells of all jobs, this one too: give another key")
     records.check_list(ctx, params["trace_key"], params["keep"])
     if params["emit"]:
         records.check_list(ctx, "events")
@@ -90,7 +96,7 @@ def _id(key: str) -> str:
 
 
 def _status(ctx: Ctx, key: str) -> str:
-    jobs = ctx.get("jobs") or {}
+    jobs = ctx.get(JOBS) or {}
     if _id(key) not in jobs:
         raise MissingKey(f"ctx_bg_trace has no work for ctx[{key!r}]")
     return str(jobs[_id(key)]["status"])
