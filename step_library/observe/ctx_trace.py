@@ -44,7 +44,7 @@ def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
         raise UsageError(f"{min(taken)} is not for a field of your own")
     if params["level"] is not None:
         more["level"] = params["level"]
-    info = params["info"] if isinstance(params["info"], str) else str(params["info"])
+    info = "" if params["info"] is None else str(params["info"])
     if params["clean"]:
         info = " ".join("".join(char if char.isprintable() else " " for char in info).split())
     emit = params["emit"] and records.grave(params["level"]) >= records.LEVELS["ERROR"]

@@ -74,6 +74,8 @@ def test_further_fields(ctx: Any) -> None:
     assert (first["level"], first["user"], first["n"]) == ("INFO", "unknown", [1])
     assert list(second) == ["timestamp", "step", "info", "kind"] and second["info"] == ""
     assert (third["info"], fourth["info"]) == ("a b [0m", "a\nb")
+    ctx_trace.run(ctx, {"step": "ai", "info": None})
+    assert trace(ctx)[-1]["info"] == ""
 
 
 def test_events_and_how_many_are_kept(ctx: Any) -> None:
