@@ -111,8 +111,7 @@ def entries(ctx: Ctx, status: str | None = None, min_duration: float = 0.0, sinc
             **fields: Any) -> list[dict[str, Any]]:
     """The records of a status, of so many seconds at least, begun since; other fields by name: `step="load"`."""
     wanted = fields if status is None else {**fields, "status": status}
-    found = records.chosen(plain_list(ctx, KEY) if KEY in ctx else [], since=since, **wanted)
-    return [entry for entry in found if entry.get("duration", 0.0) >= min_duration]
+    return records.chosen(plain_list(ctx, KEY) if KEY in ctx else [], since=since, min_duration=min_duration, **wanted)
 
 
 def summary(ctx: Ctx, **which: Any) -> list[dict[str, Any]]:

@@ -91,9 +91,9 @@ def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
 def entries(ctx: Ctx, status: str | None = None, since: Any = None, min_duration: float = 0.0,
             **fields: Any) -> list[dict[str, Any]]:
     """The measured records (not ctx_trace's events): of a status (success, error), begun since, that took so long."""
-    found = records.chosen(plain_list(ctx, KEY) if KEY in ctx else [], since=since, **fields)
-    return [entry for entry in found if entry.get("duration", -1) >= min_duration
-            and status in (None, "error" if "error" in entry else "success")]
+    found = records.chosen(plain_list(ctx, KEY) if KEY in ctx else [], since=since, min_duration=min_duration, **fields)
+    return [entry for entry in found
+            if "duration" in entry and status in (None, "error" if "error" in entry else "success")]
 
 
 def summary(ctx: Ctx, **which: Any) -> list[dict[str, Any]]:

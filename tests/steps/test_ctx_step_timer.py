@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import csv
+import importlib
+import json
 import threading
 from pathlib import Path
 from typing import Any
@@ -187,6 +189,24 @@ def test_sums_and_files(ctx: Any, tmp_path: Path) -> None:
     ctx["step_times"] = ctx["step_times"][:3]
     rows = list(csv.DictReader(Path(export(ctx, tmp_path / "t.csv")).open()))
     assert list(rows[0])[:4] == FIELDS and [row["step"] for row in rows] == ["a", "b", "a"]
+
+
+@pytest.mark.parametrize("step", ["ctx_step_timer", "ctx_step_audit", "ctx_trace_step", "ctx_profiler",
+                                  "ctx_resource_monitor", "ctx_trace", "ctx_logger"])
+def test_what_others_wrote_into_the_list_is_passed_over(step: str, tmp_path: Path) -> None:
+    """Of the readers of all lists of records: entries that are no records, and records without what they look at."""
+    module = importlib.import_module(f"step_library.observe.{step}")
+    key = getattr(module, "KEY", {"ctx_trace": "trace", "ctx_logger": "log"}.get(step))
+    odd = [None, 5, {"step": "a"}, {"step": "a", "duration": None}, {"step": "a", "duration": "long"}]
+    for kind in (dict, Context):
+        ctx = kind({key: [*odd, {"step": "b", "duration": 2.0, "start": 1.0}]})
+        text = Path(module.export(ctx, tmp_path / "records.jsonl")).read_text()
+        assert [json.loads(line)["step"] for line in text.splitlines()][-1] == "b"
+        assert "null\n" not in text and "5\n" not in text
+        if hasattr(module, "entries") and step != "ctx_trace":
+            assert [entry["step"] for entry in module.entries(ctx, min_duration=1)] == ["b"]
+        if hasattr(module, "summary"):
+            assert [(row["step"], row["count"]) for row in module.summary(ctx)] == [("b", 1)]
 
 
 def test_in_a_recipe_with_a_resume(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,16 +30,17 @@ def read_text(path: str | Path) -> str:
         return str(stream.read().decode())
 
 
-def export(entries: Sequence[Mapping[str, Any]], path: str | Path, first: Sequence[str] = ()) -> str:
+def export(entries: Iterable[Any], path: str | Path, first: Sequence[str] = ()) -> str:
     """Entries as a file: .csv (a column a field, those of `first` in front), .json, .jsonl, else a line of text each.
 
-    Entries of several writers may be mixed: a field that one lacks is empty in CSV.
+    Entries of several writers may be mixed: a field that one lacks is empty in CSV. What is no entry is left out.
     """
+    entries = [entry for entry in entries if isinstance(entry, Mapping)]
     kind = format_of(str(path))
     if kind == "csv":
         return write_text(path, as_csv(entries, first))
     if kind == "json":
-        return write_text(path, json.dumps(list(entries), ensure_ascii=False, indent=2) + "\n")
+        return write_text(path, json.dumps(entries, ensure_ascii=False, indent=2) + "\n")
     if kind == "jsonl":
         return write_text(path, "".join(json.dumps(entry, ensure_ascii=False) + "\n" for entry in entries))
     return write_text(path, "".join(line(entry) + "\n" for entry in entries))

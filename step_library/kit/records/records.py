@@ -14,7 +14,7 @@ from typing import Any
 from octo.context import Context
 from octo.errors import InvalidValue, ShapeError, UsageError
 from octo.executors.outcome import describe
-from octo.report.entries import as_moment, moment, sums
+from octo.report.entries import as_moment, is_number, moment, sums
 from octo.store import MISSING, checked
 from step_library.kit.values.ctx_values import Ctx, described, plain
 
@@ -109,14 +109,14 @@ def grave(level: Any) -> int:
 
 
 def chosen(entries: Iterable[Any], *, at_least: str | None = None, since: Any = None, keyword: str | None = None,
-           **fields: Any) -> list[dict[str, Any]]:
-    """Copies of those entries that fit: from a level up, not older than, with a text in them, of these fields."""
-    fits = chooser(at_least=at_least, since=since, keyword=keyword, **fields)
+           min_duration: float = 0.0, **fields: Any) -> list[dict[str, Any]]:
+    """Copies of those entries that fit: from a level up, not older, with a text, so long at least, of these fields."""
+    fits = chooser(at_least=at_least, since=since, keyword=keyword, min_duration=min_duration, **fields)
     return [dict(entry) for entry in entries if fits(entry)]
 
 
 def chooser(*, at_least: str | None = None, since: Any = None, keyword: str | None = None,
-            **fields: Any) -> Callable[[Any], bool]:
+            min_duration: float = 0.0, **fields: Any) -> Callable[[Any], bool]:
     """Whether an entry fits; what `chosen` asks."""
     begin = None if since is None else as_moment(since)
 
@@ -129,6 +129,8 @@ def chooser(*, at_least: str | None = None, since: Any = None, keyword: str | No
             written = moment(entry)
             if written is None or written < begin:
                 return False
+        if min_duration and not (is_number(entry.get("duration")) and entry["duration"] >= min_duration):
+            return False
         if keyword is not None and not any(keyword.casefold() in str(value).casefold() for value in entry.values()):
             return False
         return all(name in entry and entry[name] == value for name, value in fields.items())
