@@ -175,6 +175,14 @@ def test_the_other_writers(ctx: Any) -> None:
     entry = plain(ctx, "errors")[0]
     assert list(entry) == ["step", "timestamp", "error", "traceback"]
     assert (entry["step"], entry["error"]) == ("load", "no luck") and "ValueError: no luck" in entry["traceback"]
+    loop: dict[str, Any] = {}
+    loop["x"], loop["y"] = [loop], loop
+    assert records.safe({"loop": loop, "fine": 1}) == {"loop": {"x": ["… a dict of 2"], "y": "… a dict of 2"},
+                                                       "fine": 1}
+    deep: Any = {1}
+    for _ in range(5000):
+        deep = [deep]
+    assert "… a list of 1" in str(records.safe(deep))
     assert records.safe({1: {2}, "f": float("nan"), "o": len}) == {"1": [2], "f": None, "o": "<built-in function len>"}
 
 

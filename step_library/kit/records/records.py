@@ -9,6 +9,7 @@ import math
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from octo.context import Context
@@ -25,6 +26,9 @@ TIME = "%Y-%m-%d %H:%M:%S"
 LEVELS = {"TRACE": 5, "DEBUG": 10, "INFO": 20, "SUCCESS": 25, "WARN": 30, "WARNING": 30, "ERROR": 40, "CRITICAL": 50,
           "FATAL": 50}
 """How grave the known levels are; a level of another name counts as INFO."""
+
+DEEPEST = 60
+"""So many levels of what is no JSON are shown in an entry."""
 
 LOCK = threading.Lock()
 """Held by whoever changes a list of entries in a plain dict."""
@@ -86,15 +90,23 @@ def trace(ctx: Ctx, step: str, info: str, *, keep: int | None = None, **more: An
 
 
 def safe(value: Any) -> Any:
-    """A plain copy as ctx can hold it: what is no JSON becomes its text, NaN null. For entries that must be written."""
-    try:
+    """A plain copy as ctx can hold it: what is no JSON becomes its text, NaN null. For entries that must be written.
+
+    What holds itself, or is nested very deeply, is told of where that shows.
+    """
+    return _safe(value, 0, set())
+
+
+def _safe(value: Any, depth: int, seen: set[int]) -> Any:
+    with suppress(InvalidValue, RecursionError):
         return checked(value)
-    except InvalidValue:
-        pass
-    if isinstance(value, Mapping):
-        return {str(key): safe(each) for key, each in value.items()}
-    if isinstance(value, (list, tuple, set, frozenset)):
-        return [safe(each) for each in value]
+    if isinstance(value, (Mapping, list, tuple, set, frozenset)):
+        if id(value) in seen or depth > DEEPEST:
+            return f"… {described(value)}"
+        seen.add(id(value))
+        if isinstance(value, Mapping):
+            return {str(key): _safe(each, depth + 1, seen) for key, each in value.items()}
+        return [_safe(each, depth + 1, seen) for each in value]
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return repr(value).encode(errors="backslashreplace").decode()
