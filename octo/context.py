@@ -16,7 +16,7 @@ from octo.store.history import changes
 from octo.store.memory import MemoryState
 from octo.store.values import copied
 
-from . import ctx_text
+from . import ctx_take, ctx_text
 from .access import Access, passed
 from .ctx_changes import Subscription, history_entry, of_key
 from .ctx_check import Kind, check_of
@@ -119,6 +119,20 @@ class Context(Group):
                 tx.append(self._at(key), [entry], record=True)
             else:
                 tx.record((*self._at(key), _name(id)), entry)
+
+    def take(self, key: str, which: Callable[[Any], Any], *, to: str | None = None, limit: int | None = None,
+             changed: Callable[[Any], Any] | None = None, who: str | None = None) -> list[Any]:
+        """Remove the entries of the list at `key` for which `which(entry)` is true, and return them, oldest first.
+
+        At most `limit` of them. They are added to the list at `to`. What `changed(entry)` returns goes there
+        instead, or without `to` stays in the entry's place. A list that is missing is made. Each entry is taken
+        once, whichever steps or threads ask for it; it stays taken when the call that took it is undone.
+        Meanwhile nobody else can change ctx, so `which` and `changed` only look. Not in a worker process.
+        """
+        ctx_take.check_can_take(self._access, key)
+        with self._access.changing(who) as tx:
+            return ctx_take.take(tx, self._at(key), which, to=None if to is None else self._at(to), limit=limit,
+                                 changed=changed)
 
     @contextmanager
     def transaction(self, who: str | None = None) -> Iterator[Context]:

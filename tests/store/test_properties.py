@@ -161,7 +161,8 @@ class Model(RuleBasedStateMachine):
         self.file.deferring = False
 
     @precondition(lambda self: self.kind == "instance")
-    @rule(work=st.lists(st.tuples(st.booleans(), st.sampled_from(["n1", "n2", "k1", "k2", "log"]), PLAIN), max_size=6))
+    @rule(work=st.lists(st.tuples(st.booleans(), st.sampled_from(["n1", "n2", "k1", "k2", "log", "taken"]), PLAIN),
+                        max_size=6))
     def undo(self, work: list[tuple[bool, str, Any]]) -> None:
         """A call does something, others too; then it is undone: what others did stays, in their order."""
         expected = deepcopy(self.ctx)
@@ -175,7 +176,7 @@ class Model(RuleBasedStateMachine):
                     self._do(key, value)
             else:
                 self._do(key, value)
-            if not mine or key == "log":
+            if not mine or key in ("log", "taken"):
                 self._model(expected, key, value)
         with self.file.transaction("engine", later=True) as tx:
             undo_call(tx, self.file.lines_since, call, "ctx")
@@ -188,6 +189,9 @@ class Model(RuleBasedStateMachine):
                 tx.increment(("ctx", key), 3)
             elif key == "log":
                 tx.append(("ctx", "log"), [value], record=True)
+            elif key == "taken":
+                if tx.get(("ctx", "log"), []):
+                    tx.splice(("ctx", "log"), 0, 1, [], record=True)
             else:
                 tx.set(("ctx", key), value)
 
@@ -197,6 +201,8 @@ class Model(RuleBasedStateMachine):
             state[key] += 3
         elif key == "log":
             state.setdefault("log", []).append(deepcopy(value))
+        elif key == "taken":
+            del state.get("log", [])[:1]
         else:
             state[key] = deepcopy(value)
 
