@@ -332,3 +332,12 @@ def test_a_step_that_is_asked_to_stop_is_not_done() -> None:
     with pytest.raises(Stopped, match="nobody has listened"):
         ctx_event_bus_advanced.run(ctx, {"action": "publish", "event": "a", "broker_url": "memory://stop",
                                          "wait_for_subscriber": True})
+
+
+def test_a_url_that_is_no_broker_shows_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BROKER_OF_TEST", "user:s3cret@host:6379/0")  # the scheme was forgotten
+    for url, seen in (("${BROKER_OF_TEST}", "${BROKER_OF_TEST} is no broker"),
+                      ("user:s3cret@host:6379/0", "the URL is no broker")):
+        with pytest.raises(ParamError) as raised:
+            publish(url, "a", 1)
+        assert seen in str(raised.value) and "s3cret" not in str(raised.value)

@@ -55,7 +55,7 @@ def is_pattern(name: str) -> bool:
 
 def broker_of(url: str, timeout: float) -> Broker:
     """The broker of a URL: redis://, rediss://, unix:// or memory://NAME. `timeout`: seconds to reach it."""
-    url = with_secrets(url, "broker_url")
+    given, url = url, with_secrets(url, "broker_url")
     scheme = url.partition("://")[0]
     if scheme == "memory":
         return memory(url.partition("://")[2])
@@ -63,7 +63,7 @@ def broker_of(url: str, timeout: float) -> Broker:
         from step_library.kit.events.redis_broker import RedisBroker
 
         return RedisBroker(url, timeout)
-    raise ParamError(f"broker_url: {shown(url)} is no broker; there are redis://, rediss://, unix:// and memory://")
+    raise ParamError(f"broker_url: {shown(given)} is no broker; there are redis://, rediss://, unix:// and memory://")
 
 
 class MemoryBroker:
