@@ -51,7 +51,7 @@ def alert(ctx: Any, event: str = "job_failed", fn: Any = send_slack_alert, **mor
 
 
 def test_the_documented_examples(ctx: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    """ctx_event_alert, examples 0, 1, 2, 4 and 5; what is posted to Slack is posted to a server of the test."""
+    """ctx_event_alert, examples 0 to 5; what is posted to Slack is posted to a server of the test."""
     def send_email(payload: Any) -> None:
         print(f"Email sent to team: {payload}")
 
@@ -75,6 +75,9 @@ def test_the_documented_examples(ctx: Any, capsys: pytest.CaptureFixture[str]) -
                                                           "message": "Validation failed. Check logs."})
     assert [asked.json["text"] for asked in server.asked] == [
         "{'job_id': 123, 'error': 'MemoryError'}", *["Validation failed. Check logs."] * 2]
+    show_dash_alert = told.append
+    alert(ctx, "data_ready", lambda payload: show_dash_alert(payload))
+    assert told == [{}]
     alert(ctx, fn=f"{__name__}.send_slack_alert")
     alert(ctx, fn=f"{__name__}:send_slack_alert")
 

@@ -39,6 +39,19 @@ def test_the_documented_example(ctx: Any, monkeypatch: pytest.MonkeyPatch) -> No
     assert ctx_event_bus.run(ctx, said)["count"] == 1
 
 
+def test_the_documented_readers(ctx: Any) -> None:
+    """Examples 4 to 6: a dashboard that polls by plain Python, the audit's line, clearing by an empty list."""
+    ctx_event_bus.run(ctx, {"event": "tick"})
+    ctx_event_bus.run(ctx, {"event": "anomaly_detected", "source": "analyze", "payload": {"row": 15}})
+    found = [e for e in ctx.get("events", []) if e["event"] == "anomaly_detected"]
+    assert len(found) == 1 and found[0]["payload"] == {"row": 15}
+    lines = [f"{e['timestamp']} - [{e['source']}]: {e['event']} {e['payload']}" for e in ctx["events"]]
+    assert [line[19:] for line in lines] == [" - [None]: tick {}", " - [analyze]: anomaly_detected {'row': 15}"]
+    ctx["events"] = []
+    assert ctx_event_bus.get_events(ctx) == [] == plain(ctx)
+    assert ctx_event_bus.run(ctx, {"event": "tick"})["count"] == 1
+
+
 def test_all_four_fields_are_always_there(ctx: Any) -> None:
     ctx_event_bus.run(ctx, {"event": "a"})
     ctx_event_bus.run(ctx, {"event": "b", "payload": (1, 2)})
