@@ -11,6 +11,8 @@ import pytest
 
 from octo.context import Context
 from octo.errors import MissingKey, NotAvailable, OctoError, ShapeError, UsageError
+from octo.param import table_of
+from step_library.kit.llm.backends import SERVICES
 from step_library.kit.llm.failures import BadReply, LlmFailed
 from step_library.llm import ctx_ai_llm
 from tests.recipe.runs import Project
@@ -39,6 +41,15 @@ def test_the_documented_call(ctx: Any) -> None:
     assert server.asked[0].headers["authorization"] == f"Bearer {KEY}"
     assert {name: ctx["llm_usage"][0][name] for name in ("step", "backend", "model", "total_tokens")} == {
         "step": "ctx_ai_llm", "backend": "openai", "model": "gpt-3.5-turbo", "total_tokens": 15}
+
+
+def test_the_documented_signature() -> None:
+    """Example 7 of the catalogue: key, out and prompt are needed, the model is not."""
+    table = table_of(ctx_ai_llm.run)
+    assert table is not None
+    assert [param.name for param in table.params if param.required] == ["key", "out", "prompt"]
+    assert table.fill({"key": "data", "out": "o", "prompt": "p"})["model"] is None  # then the backend's own
+    assert SERVICES["openai"].model == "gpt-3.5-turbo"
 
 
 def test_the_model_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
