@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import functools
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar, overload
 
 from octo.errors import OctoError, nearest
@@ -47,7 +47,8 @@ class Param:
 
     `type` is a name ("list", "dict", "str", "int", "float", "bool", "number", "null", "path", "callable",
     "template", "any"), a Python class, "list[str]" and the like, or several of them: "str | null", a tuple.
-    A "template" is handed over as it stands in the recipe: the step itself renders it.
+    A "template" is handed over as it stands in the recipe: the step itself renders it. `group` is a heading for
+    those of one purpose where a step has many; they stand one after the other.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Param:
     help: str = ""
     aliases: tuple[str, ...] | list[str] = ()
     choices: Collection[Any] | None = None
+    group: str = ""
 
     def __post_init__(self) -> None:
         unknown = [name for name in type_names(self.type) if name not in READERS]
@@ -84,6 +86,11 @@ class Param:
     def __str__(self) -> str:
         kind = "" if type_text(self.type) == "any" else f": {type_text(self.type)}"
         return f"{self.name}{kind}" if self.required else f"{self.name}{kind} = {self.default!r}"
+
+
+def grouped(group: str, *params: Param) -> tuple[Param, ...]:
+    """The same parameters under a heading."""
+    return tuple(replace(param, group=group) for param in params)
 
 
 @dataclass(frozen=True)

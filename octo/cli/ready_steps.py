@@ -66,6 +66,7 @@ def described_step(step: ReadyStep) -> dict[str, Any]:
                 **({} if param.required else {"default": param.default}),
                 "help": param.help,
                 "aliases": list(param.aliases),
+                **({"group": param.group} if param.group else {}),
             }
             for param in step.params
         },

@@ -19,12 +19,12 @@ from step_library.kit.values.expressions import compiled
 
 STEP = "ctx_llm_prompt_chain"
 ERRORS = "errors"
-OF_CHAIN = ("workers", "prompt_library")
+OF_CHAIN = ("prompt_library",)
 """Parameters that a link does not have of its own."""
 OVERRIDES = tuple(
     replace(param, default=None) for param in
-    (known.MODEL, known.TEMPERATURE, known.MAX_TOKENS, known.OPTIONS, *known.READING, *known.SENDING, *known.FAILING,
-     known.data_format("json")) if param.name not in OF_CHAIN)
+    (known.MODEL, known.TEMPERATURE, known.MAX_TOKENS, known.OPTIONS, *known.READING, *known.FAILING,
+     *known.sending("json")) if param.name not in OF_CHAIN)
 """What a link may say otherwise than the chain."""
 LINK = Table((
     Param("prompt", "str", help="the instruction", aliases=("instruction",)),
