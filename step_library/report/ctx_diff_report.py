@@ -47,6 +47,11 @@ def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
     for name, least in (("context", 0), ("limit", 1)):
         if params[name] is not None and params[name] < least:
             raise ParamError(f"{name} is to be {least} or more, not {params[name]}")
+    for name in ("out", "summary"):
+        if params[name] == "":
+            raise ParamError(f"{name}: a key of ctx is not empty")
+    if params["summary"] == params["out"]:
+        raise ParamError(f"summary: the lines go to ctx[{params['out']!r}] already")
     old, new = _sides(ctx, params)
     form = params["format"] or ("html" if file.suffix.lower() in (".html", ".htm") else "text")
     needs_numbers = params["mode"] != "row" or params["summary"] or form != "text"
