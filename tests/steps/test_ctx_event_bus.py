@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +102,32 @@ def test_the_same_within_a_while_is_one(ctx: Any) -> None:
     assert ctx_event_bus.run(ctx, {**said, "source": "other"})["count"] == 2
     ctx["events"], ctx["event_log"] = [], plain(ctx)  # it counts as published where it was taken, too
     assert ctx_event_bus.run(ctx, said)["count"] == 0
+
+
+def test_two_at_once_with_the_same_publish_one(ctx: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody publishes between one's look and its event."""
+    looked, is_there = threading.Barrier(2), publishing._is_there
+
+    def look(*said: Any) -> bool:
+        found = is_there(*said)
+        with suppress(threading.BrokenBarrierError):
+            looked.wait(0.3)  # for the other one, who must not come
+        return found
+
+    monkeypatch.setattr(publishing, "_is_there", look)
+    threads = [threading.Thread(target=ctx_event_bus.run, args=(ctx, {"event": "hot", "unless_within": 3600}))
+               for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(plain(ctx)) == 1
+
+
+def test_in_a_worker_process_nothing_is_half_published(tmp_path: Path) -> None:
+    project = Project(tmp_path / "p")
+    project.recipe("steps: [{name: a, function: ctx_event_bus, executor: process, params: {event: a, max_age: 60}}]")
+    assert project.run().error["type"] == "NotAvailable" and "events" not in project.ctx
 
 
 def test_reading(ctx: Any) -> None:
