@@ -128,6 +128,18 @@ def test_a_key_of_another_name_and_a_server_that_needs_none(monkeypatch: pytest.
     assert server.asked[0].path == "/other/chat/completions"
 
 
+def test_a_secret_in_the_address_is_in_no_message_and_no_record(monkeypatch: pytest.MonkeyPatch, ctx: Any) -> None:
+    monkeypatch.setenv("GATEWAY_OF_TEST", "s3cret")
+    ctx["data"] = "x"
+    with llm_server(lambda asked: refused(400, "no") if "bad" in asked.path else (200, chat("yes"))) as server:
+        url = server.url + "/${GATEWAY_OF_TEST}"
+        ctx_ai_llm.run(ctx, {**ECHO, "backend": "local", "model": "m", "base_url": url, "audit": True})
+        with pytest.raises(LlmFailed, match=r"/\$\{GATEWAY_OF_TEST\}/bad: 400") as raised:
+            ctx_ai_llm.run(ctx, {**ECHO, "backend": "local", "model": "m", "base_url": f"{url}/bad"})
+    assert server.asked[0].path == "/s3cret/chat/completions"
+    assert "s3cret" not in str(raised.value) and "s3cret" not in str(dict(ctx))
+
+
 def test_a_failure_leaves_ctx_as_it_was(ctx: Any) -> None:
     ctx["data"], ctx["o"] = "x", "before"
     with llm_server(lambda asked: refused(401, f"Incorrect API key provided: {KEY}.")) as server:

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from octo.errors import UsageError, nearest
 from step_library.kit.llm.failures import BadReply, LlmTimeout
-from step_library.kit.net.environment import with_secrets
+from step_library.kit.net.environment import shown, with_secrets
 from step_library.kit.values.ctx_values import described
 
 BACKEND, MODEL = "OCTO_LLM_BACKEND", "OCTO_LLM_MODEL"
@@ -108,7 +108,7 @@ def _service(name: str, service: Service, base_url: str | None, key_name: str | 
     url = base_url or (os.environ.get("OPENAI_BASE_URL") if name == "openai" else None) or service.base_url
     if url is None:
         raise UsageError(f"base_url is missing: {name} has none of its own; such as https://NAME.openai.azure.com/openai/v1/")
-    url = with_secrets(url, "base_url")
+    place, url = shown(url), with_secrets(url, "base_url")
     if not url.startswith(("http://", "https://")):
         raise UsageError("base_url: it is to begin with http:// or https://")
     key_name = key_name or service.key_name
@@ -119,7 +119,7 @@ def _service(name: str, service: Service, base_url: str | None, key_name: str | 
             f"its base_url, and backend: echo works offline", hints=[f"export {key_name}=…", f"export {BACKEND}=echo"])
     from step_library.kit.llm.openai_client import OpenAIBackend
 
-    return OpenAIBackend(name, url, key, service.model)
+    return OpenAIBackend(name, url, place, key, service.model)
 
 
 class Echo:

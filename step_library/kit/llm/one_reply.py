@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from octo.errors import ShapeError
+from octo.store.values import copied
 from step_library.kit.llm.asking import Ask, Growing, answer, policy, put, written_down
 from step_library.kit.llm.messages import data_of, library_of, named
 from step_library.kit.llm.session import Session
@@ -47,4 +48,4 @@ def failed(ctx: Ctx, error: Exception, settings: Mapping[str, Any], out: str, st
     if how == "raise":
         raise error
     if how == "default":
-        ctx[out] = settings["default"]
+        ctx[out] = copied(settings["default"])  # in a dict it would be the recipe's own

@@ -1,7 +1,7 @@
 """The calls of one step: from the cache where they can be, within the budget, in parallel, each counted and recorded.
 
     with Session(ctx, params, "ctx_llm_tool") as session:
-        answer = session.answers([ask])[0]
+        session.answer([question], workers=1)
 """
 
 from __future__ import annotations
