@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import threading
 from functools import partial
 from pathlib import Path
@@ -15,6 +17,7 @@ from octo.errors import MissingKey, NameNotFound, OctoError, ShapeError
 from octo.executors.jobs import default_pool
 from octo.param import MissingParam, ParamError
 from step_library.events import ctx_event_alert, ctx_event_bus
+from step_library.kit.events.claims import new_claim
 from tests.recipe.runs import Project
 from tests.steps.local_http import local_http
 from tests.steps.local_smtp import local_smtp
@@ -154,6 +157,17 @@ def test_a_notifier_that_fails(ctx: Any, how: str) -> None:
     assert left == before[3:]  # what nobody was told of is told the next time
     alert(ctx, mode="all", **{how: True})
     assert told[2:] == [{"job_id": 1}, {"job_id": 2}]
+
+
+@pytest.mark.parametrize("how", ["mark", "remove"])
+def test_what_a_killed_program_was_at_is_alerted_of_again(ctx: Any, how: str) -> None:
+    code = "from step_library.kit.events.claims import new_claim; print(new_claim())"
+    killed = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.strip()
+    mine, elsewhere = new_claim(), killed.rpartition(" ")[0] + " another-machine"
+    ctx["events"] = [{"event": "tick", "payload": number, "notified": mark}
+                     for number, mark in enumerate((killed, mine, elsewhere, "2026-01-01 00:00:00", "odd"))]
+    assert alert(ctx, "tick", mode="all", **{how: True})["count"] == 1 and told == [0]
+    assert alert(ctx, "tick", mode="all", **{how: True})["count"] == 0
 
 
 def test_threads_alert_of_each_once(ctx: Any) -> None:
