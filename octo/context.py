@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from octo.errors import InvalidValue, NotAvailable
+from octo.errors import InvalidValue, NotAvailable, UsageError
 from octo.store import MISSING, Author, Change, ParameterStore, Transaction, checked, diff, dumps, running_step
 from octo.store.history import changes
 from octo.store.memory import MemoryState
@@ -109,14 +109,19 @@ class Context(Group):
         with self._access.changing(who) as tx:
             tx.append(self._at(key), items)
 
-    def record(self, key: str, entry: Any, id: str | None = None, who: str | None = None) -> None:
+    def record(self, key: str, entry: Any, id: str | None = None, who: str | None = None, *,
+               keep: int | None = None) -> None:
         """Keep what happened: append to the list at `key`, or with `id` set it in the dict there.
 
-        A record stays when the call that made it is undone.
+        A record stays when the call that made it is undone. `keep`: only so many items of the list stay, the newest;
+        steps that run in parallel may do that too.
         """
+        if keep is not None and (id is not None or keep < 1):
+            raise UsageError("record: keep is for a list, and at least 1" if id is None else
+                             "record: keep is for a list; an entry with an id stays until it is replaced")
         with self._access.changing(who) as tx:
             if id is None:
-                tx.append(self._at(key), [entry], record=True)
+                tx.append(self._at(key), [entry], record=True, keep=keep)
             else:
                 tx.record((*self._at(key), _name(id)), entry)
 

@@ -19,6 +19,8 @@ from typing import Any
 
 SHARED = ("scriptlets", "orchestrator")
 STEP_PACKAGES = ("scriptlets.python.core", "scriptlets.python.steps", "scriptlets.python.apps")
+SHELL_FOLDERS = ("scriptlets/shell", "scriptlets/python/core")
+"""Where the documents have the programs of shell steps."""
 _VIRTUAL = {"scriptlets", "scriptlets.python", *STEP_PACKAGES}
 
 
@@ -122,6 +124,23 @@ class _AliasLoader:
         sys.modules[spec.name] = importlib.import_module(self._module)
 
 
+def stand_in_for(fullname: str) -> None:
+    """Let a documented path of a library step, whose own file in `modules/` is being imported, be what it stands for.
+
+    That is the user's module of this name, where there is one, else the library's.
+    """
+    package, _, name = fullname.rpartition(".")
+    spec = _merged(fullname, list(dict.fromkeys(shared_folders(package))))
+    if spec is None or spec.loader is None or _is_ours(spec):
+        step = library_module(name)
+        if step is None:
+            raise ModuleNotFoundError(f"the step library has no {name}", name=fullname)
+        sys.modules[fullname] = importlib.import_module(step)
+        return
+    module = sys.modules[fullname] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+
+
 # --- the step library
 
 
@@ -143,6 +162,23 @@ def library_module(name: str) -> str | None:
         if os.path.isfile(os.path.join(theme, f"{name}.py")):
             return f"step_library.{os.path.basename(theme)}.{name}"
     return None
+
+
+def shell_steps() -> dict[str, str]:
+    """Name -> file of each program for shell steps in the library, such as `screen_script`."""
+    found: dict[str, str] = {}
+    for theme in _themes():
+        for file in sorted(os.listdir(theme)):
+            if file.endswith(".sh"):
+                found.setdefault(file[:-3], os.path.join(theme, file))
+    return found
+
+
+def shell_step(cmd: str) -> str | None:
+    """The file of the library that a documented path means: `scriptlets/shell/NAME.sh`; also where that says .py."""
+    folder, _, file = cmd.replace(os.sep, "/").removeprefix("./").removeprefix("orchestrator/").rpartition("/")
+    name, dot, suffix = file.rpartition(".")
+    return shell_steps().get(name) if folder in SHELL_FOLDERS and suffix in ("sh", "py") else None
 
 
 def _themes() -> Iterator[str]:

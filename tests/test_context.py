@@ -10,7 +10,7 @@ import pytest
 
 from octo.context import Context
 from octo.engine.unit import replay
-from octo.errors import InvalidValue
+from octo.errors import InvalidValue, StaleView, UsageError
 from octo.live import Access
 from octo.store import Author, ParameterStore, dumps, loads
 
@@ -71,6 +71,44 @@ def test_record(ctx: Context) -> None:
     assert ctx["log"] == [{"a": 1}, "b"] and ctx["jobs"] == {"j1": {"state": "off"}, "j2": 2}
     with pytest.raises(InvalidValue):
         ctx.record("jobs", 1, id="")
+
+
+def test_record_may_keep_the_newest_only(ctx: Context, store: ParameterStore) -> None:
+    for number in range(5):
+        ctx.record("log", number, keep=3)
+    assert ctx["log"] == [2, 3, 4]
+    ctx.record("log", 5)
+    assert ctx["log"] == [2, 3, 4, 5] and ctx["log"][-1:] == [5]
+    assert [store.at(seq)["ctx"]["log"] for seq in range(store.seq - 2, store.seq + 1)] == [
+        [1, 2, 3], [2, 3, 4], [2, 3, 4, 5]]
+    for wrong in ({"keep": 0}, {"keep": 3, "id": "a"}):
+        with pytest.raises(UsageError, match="keep is for a list"):
+            ctx.record("log", 6, **wrong)
+    assert ctx["log"] == [2, 3, 4, 5]
+
+
+def test_a_live_entry_stays_at_its_place_while_older_ones_go(ctx: Context) -> None:
+    ctx["log"] = [{"n": 0}, {"n": 1}]
+    oldest, newest = ctx["log"]
+    ctx.record("log", {"n": 2}, keep=2)
+    newest["seen"] = True
+    assert ctx["log"] == [{"n": 1, "seen": True}, {"n": 2}]
+    with pytest.raises(StaleView):
+        oldest["seen"] = True
+
+
+def test_kept_records_of_two_copies_come_together() -> None:
+    """As the changes of worker processes do, each made on a copy of its own."""
+    ctx = Context(log=[1, 2])
+    copies = [deepcopy(ctx), deepcopy(ctx)]
+    for number, copy in enumerate(copies):
+        before = len(list(copy._access.file.lines()))
+        copy.record("log", f"a{number}", keep=3)
+        copy.record("log", f"b{number}", keep=3)
+        ops = [op for line in list(copy._access.file.lines())[before:] for op in line["ops"]]
+        with ctx._access.changing() as tx:
+            replay(tx, ops)
+    assert ctx["log"] == ["b0", "a1", "b1"]
 
 
 def test_taking(ctx: Context, store: ParameterStore) -> None:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import re
 import shlex
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
+
+from octo.store import ParameterStore
 
 COOKBOOK = (Path(__file__).resolve().parent.parent / "docs" / "cookbook.md").read_text(encoding="utf-8")
 SECTIONS = dict(re.findall(r"^## (\d+\. [^\n]+)\n(.*?)(?=^## |\Z)", COOKBOOK, re.MULTILINE | re.DOTALL))
@@ -34,13 +38,25 @@ def shows(output: str, line: str) -> bool:
     return any(re.fullmatch(wanted, each.rstrip()) for each in output.splitlines())
 
 
+def with_free_ports(text: str) -> str:
+    """Recipes that run at once in tests do not share a port."""
+    return re.sub(r"\b876\d\b", lambda found: str(free_port(found[0])), text)
+
+
+@cache
+def free_port(shown: str) -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
 @pytest.mark.parametrize("title", SECTIONS, ids=lambda title: title.split(".")[0])
 def test_recipe(title: str, tmp_path: Path) -> None:
     section = SECTIONS[title]
     folder = tmp_path / "a folder"
     folder.mkdir()
     for name, text in files_of(section).items():
-        (folder / name).write_text(text, encoding="utf-8")
+        (folder / name).write_text(with_free_ports(text), encoding="utf-8")
     commands = list(commands_of(section))
     assert files_of(section) and commands
     for command, shown in commands:
@@ -88,4 +104,27 @@ def lines(folder: Path) -> None:
     assert (folder / "Data" / "lines.csv").read_text() == "file,lines\none.txt,2\ntwo.txt,1\n"
 
 
-CHECKS: dict[int, Callable[[Path], None]] = {1: workbook, 2: worst, 3: settings, 5: lines}
+def told(folder: Path) -> None:
+    assert "A-18 has 97 degrees" in (folder / "messages.jsonl").read_text()
+
+
+def burn_in(folder: Path) -> None:
+    rows = (folder / "Data" / "burn_in.csv").read_text().splitlines()
+    assert [row.split(",")[:2] for row in rows[1:]] == [["A-17", "done"], ["A-18", "error"], ["A-19", "done"]]
+
+
+def draft(folder: Path) -> None:
+    text = (folder / "Data" / "draft.md").read_text()
+    first, again = ParameterStore(folder / "draft.octo").read()["ctx"]["llm_usage"]
+    assert "A-18 drew 3.2 A" in text and again["cached"] and f"{first['total_tokens']} tokens were paid for" in text
+
+
+def report(folder: Path) -> None:
+    assert "calibrate" in (folder / "Data" / "audit.md").read_text()
+    assert "<svg" in (folder / "Assets" / "steps.svg").read_text()
+    assert "measure" in (folder / "report.html").read_text()
+
+
+CHECKS: dict[int, Callable[[Path], None]] = {
+    1: workbook, 2: worst, 3: settings, 5: lines, 7: told, 8: burn_in, 9: draft, 11: report,
+}

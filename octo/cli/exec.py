@@ -13,7 +13,7 @@ import click
 
 from octo.cli.command import debug_option, examples_epilog
 from octo.cli.printing import print_json
-from octo.errors import BadJson, OctoError, UsageError
+from octo.errors import BadJson, OctoError, UsageError, quoted
 from octo.param import Param, table_of
 from octo.value_types import type_text
 
@@ -29,6 +29,8 @@ _EXAMPLES = (
 _OURS = (
     click.Option(["--ctx-file"], metavar="FILE", help="JSON object to begin with as ctx; - is standard input."),
     click.Option(["--ctx-out"], metavar="FILE", help="Write the whole ctx there afterwards; - is standard output."),
+    click.Option(["--jobs-timeout"], type=click.FloatRange(0, min_open=True), metavar="SECONDS",
+                 help=f"Wait so long for finite jobs that the step leaves behind [{JOBS_TIMEOUT:g}]."),
     click.Option(["--json", "as_json"], is_flag=True, help="Print result and changes as one JSON object."),
 )
 
@@ -74,7 +76,11 @@ def step_main(name: str) -> None:
 def step_command(name: str, ours: dict[str, Any]) -> click.Command:
     """The command of one step; `ours` are Octo's options that stood in front of its name."""
     from octo.resolve import resolve
+    from octo.shared_names import shell_steps
 
+    program = shell_steps().get(name.removesuffix(".sh"))
+    if program is not None:
+        raise UsageError(f"{name} is a program for shell steps, no function", hints=[f"bash {quoted(program)} -h"])
     target = resolve(name)
     table = table_of(target)
     if table is None:
@@ -84,13 +90,14 @@ def step_command(name: str, ours: dict[str, Any]) -> click.Command:
     more = [option for option in _OURS if not taken.intersection(option.opts)]
 
     def run(**values: Any) -> int:
-        settings = {key: values.get(key) or ours.get(key) for key in ("ctx_file", "ctx_out", "as_json")}
+        settings = {key: values.get(key) or ours.get(key) for key in ("ctx_file", "ctx_out", "as_json", "jobs_timeout")}
         given = {param.name: values[option.name or ""] for param, option in zip(table.params, options, strict=True)
                  if values[option.name or ""] is not None}
         return _run(name, target, given, **settings)
 
     return _Step(
-        name, params=[*options, *more], callback=run, help=inspect.cleandoc(target.__doc__ or ""),
+        name, params=[*options, *more], callback=run,
+        help="\n\n".join([inspect.cleandoc(target.__doc__ or ""), *table.rules()]),
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     )
 
@@ -124,8 +131,8 @@ class _Given(click.Option):
     def __init__(self, param: Param) -> None:
         self.is_list = "list" in type_text(param.type)
         names = [name for each in (param.name, *param.aliases) for name in (f"--{each}", f"--{each.replace('_', '-')}")]
-        self.is_flag_like = type_text(param.type) == "bool"
-        kind = "[true|false]" if self.is_flag_like else type_text(param.type).upper().replace(" OR ", "|")
+        self.is_flag_like = "bool" in type_text(param.type).split(" or ")
+        kind = "[true|false]" if type_text(param.type) == "bool" else type_text(param.type).upper().replace(" OR ", "|")
         super().__init__(
             [*dict.fromkeys(names), f"p_{param.name}"],
             metavar=kind, help=help_of(param),
@@ -140,6 +147,8 @@ def help_of(param: Param) -> str:
         found += f" ({' | '.join(map(str, param.choices))})"
     if param.required:
         return f"{found}  (required)"
+    for name, values in param.required_when.items():
+        found += f"  (required where {name} is {' or '.join(map(json.dumps, values))})"
     return found if param.default is None else f"{found}  [{json.dumps(param.default)}]"
 
 
@@ -170,17 +179,14 @@ def _json_or_text(text: str) -> Any:
 
 
 def _run(name: str, target: Any, params: dict[str, Any], ctx_file: str | None = None, ctx_out: str | None = None,
-         as_json: bool | None = False) -> int:
+         as_json: bool | None = False, jobs_timeout: float | None = None) -> int:
     from octo.context import Context
-    from octo.executors.jobs import default_pool
     from octo.scriptlet import call
 
     before = _read(ctx_file) if ctx_file else {}
     ctx = Context(before, who=name)
     result = call(target, ctx, params)
-    if not default_pool().wait(JOBS_TIMEOUT):
-        left = ", ".join(job.id for job in default_pool().cancel_all())
-        raise OctoError(f"jobs that {name} started were not done after {JOBS_TIMEOUT:g} s: {left}")
+    _wait_for_jobs(name, result, JOBS_TIMEOUT if jobs_timeout is None else jobs_timeout)
     after = {key: ctx.plain(key) for key in ctx}
     changed = {key: value for key, value in after.items() if key not in before or before[key] != value}
     gone = [key for key in before if key not in after]
@@ -198,6 +204,26 @@ def _run(name: str, target: Any, params: dict[str, Any], ctx_file: str | None = 
     for key in gone:
         click.echo(f"ctx {key} is gone")
     return 0
+
+
+def _wait_for_jobs(name: str, result: Any, timeout: float) -> None:
+    """Stay for what the step has left behind: finite work so long, what repeats or has its time until Ctrl-C."""
+    from octo.executors.jobs import LIVE, default_pool
+
+    pool = default_pool()
+    lasting = [job for job in pool.jobs() if job.status in LIVE and (job.periodic or job.timing)]
+    if lasting:
+        names = ", ".join(job.name or job.id for job in lasting)
+        click.echo(f"{json.dumps(result, ensure_ascii=False, default=str)}\n{names}: until Ctrl-C", err=True)
+    try:
+        while any(not job.wait(0.5) for job in lasting):  # Windows sees Ctrl-C only between waits
+            pass
+    except KeyboardInterrupt:
+        for job in lasting:
+            job.cancel()
+    if not pool.wait(timeout):
+        left = ", ".join(job.id for job in pool.cancel_all())
+        raise OctoError(f"jobs that {name} started were not done after {timeout:g} s (--jobs-timeout): {left}")
 
 
 def _read(name: str) -> dict[str, Any]:

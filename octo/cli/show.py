@@ -12,9 +12,18 @@ from octo.cli.command import command, json_option
 from octo.cli.instance import octo_command
 from octo.cli.libraries import graphs
 from octo.cli.printing import print_json, print_next
-from octo.cli.ready_steps import ReadyStep, described_step, ready_step
-from octo.errors import UsageError, nearest
-from octo.shared_names import library_steps
+from octo.cli.ready_steps import (
+    CodeModule,
+    ReadyStep,
+    ShellStep,
+    code_module,
+    described_program,
+    described_step,
+    ready_programs,
+    ready_step,
+)
+from octo.errors import UsageError, nearest, quoted
+from octo.shared_names import library_steps, shell_steps
 
 if TYPE_CHECKING:
     from octo.engine.graph import NodeSpec, StepSpec
@@ -31,6 +40,14 @@ def show_command(step: str, library: str | None, as_json: bool) -> None:
     if ready is not None:
         _show_ready(ready, as_json=as_json)
         return
+    module = code_module(step) if library is None and step in library_steps() else None
+    if module is not None:
+        _show_code(module, as_json=as_json)
+        return
+    program = next((each for each in ready_programs() if each.name == step.removesuffix(".sh")), None)
+    if program is not None and library is None:
+        _show_program(program, as_json=as_json)
+        return
     listed = graphs(library)
     found = [
         (each.path, each.graph.nodes[step])
@@ -39,7 +56,7 @@ def show_command(step: str, library: str | None, as_json: bool) -> None:
     ]
     if not found:
         known = [name for each in listed if each.graph is not None for name in each.graph.nodes]
-        known += library_steps() if library is None else []
+        known += [*library_steps(), *shell_steps()] if library is None else []
         raise UsageError(
             f"there is no step '{step}'{nearest(step, known)}",
             hints=["octo list steps" if library is None else octo_command("list", "steps", library)],
@@ -68,7 +85,33 @@ def _show_ready(step: ReadyStep, *, as_json: bool) -> None:
         click.echo(f"\n{group or 'parameters'}")
         for param in params:
             click.echo(f"  {param.name.ljust(width)}  {facts['params'][param.name]['type']}: {help_of(param)}")
+    for rule in step.rules:
+        click.echo(f"\n  {rule}")
     print_next([octo_command("exec", step.name, "--help")])
+
+
+def _show_code(module: CodeModule, *, as_json: bool) -> None:
+    """What is no step, but for a step's own code."""
+    parts = module.described()
+    if as_json:
+        print_json([{"step": module.name, "library": module.theme, "does": module.does, "code": module.use,
+                     "parts": parts}])
+        return
+    click.echo(f"{module.name}  ({module.theme}, for a step's own code; it is no step)\n\n  {module.does}\n\n"
+               f"  {module.use}")
+    for head, doc in parts.items():
+        click.echo(f"\n{head}\n" + "\n".join(f"  {line}".rstrip() for line in doc.split("\n")))
+
+
+def _show_program(step: ShellStep, *, as_json: bool) -> None:
+    """A program for shell steps: what it says of itself, and how a recipe names it."""
+    if as_json:
+        print_json([described_program(step)])
+        return
+    click.echo(f"{step.name}  ({step.theme}, {step.file})\n")
+    click.echo("\n".join(f"  {line}".rstrip() for line in step.doc.split("\n")))
+    click.echo(f"\nin a recipe\n  - name: {step.name}\n    cmd: {step.cmd}\n    args: [-h]")
+    print_next([f"bash {quoted(step.file)} -h"])
 
 
 def _described(path: str, node: NodeSpec) -> dict[str, Any]:

@@ -181,6 +181,8 @@ def status_lines(status: Status) -> list[str]:
 def _job_text(name: str, job: dict[str, Any]) -> str:
     start, end = job.get("start"), job.get("end")
     took = f" after {duration(end - start)}" if start and end else f", since {moment(start)}" if start else ""
+    if job.get("next_run"):
+        took = f", next at {moment(job['next_run'])}"
     return f"{name}: {job.get('status', '?')}{took}" + (f" ({job['error']})" if job.get("error") else "")
 
 

@@ -37,7 +37,7 @@ def _jobs(jobs: Any) -> dict[str, Any]:
     if not isinstance(jobs, Mapping):
         return {}
     return {
-        str(name): {key: job[key] for key in ("status", "start", "end", "error") if key in job}
+        str(name): {key: job[key] for key in ("status", "start", "end", "next_run", "error") if key in job}
         for name, job in jobs.items()
         if isinstance(job, Mapping)
     }

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 from octo.context import expose_for_shell
 from octo.engine.unit import replay
 from octo.engine.work import Call
-from octo.errors import BodyFailed, CtxClash, InvalidValue, OctoError, StepFailed, UsageError
+from octo.errors import BodyFailed, CtxClash, InvalidValue, OctoError, StepFailed, UsageError, nearest
 from octo.resolve import fingerprint, resolve
 from octo.scriptlet import call as call_body
 from octo.scriptlet import params_of
+from octo.shared_names import SHELL_FOLDERS, below, modules_directory, shell_step, shell_steps
 from octo.store.author import ENVIRONMENT_NAME
 from octo.store.undo import touching
 
@@ -184,7 +185,7 @@ class ShellBody:
         stdin = render(step.stdin_file, names)
         call.usage = {}
         done = run_program(
-            [self.program(str(render(step.cmd, names)), cwd), *self._words(names)],
+            [*self.program(str(render(step.cmd, names)), cwd), *self._words(names)],
             cwd=cwd,
             env=self._environment(call, names),
             stdin_file=os.path.join(self._around.directory, str(stdin)) if stdin else None,
@@ -203,24 +204,33 @@ class ShellBody:
             raise StepFailed(f"{step.cmd} {done.ending}")
         return {"exit_code": done.exit_code}
 
-    def program(self, cmd: str, cwd: str) -> str:
-        """The file to run: with a slash in `cwd` or one of the folders, else on PATH (as it is: the system looks)."""
+    def program(self, cmd: str, cwd: str) -> list[str]:
+        """What runs it: the file, with a slash in `cwd` or one of the folders, else on PATH (the system looks).
+
+        A program of the library is given to bash: the mark that makes it executable may be lost on its way here.
+        """
         has_blank = any(char.isspace() for char in cmd)
         if "/" not in cmd and os.sep not in cmd and not has_blank:
-            return cmd
+            return [cmd]
         found = self._below(cmd, cwd)
         if found is None:
             if has_blank:
                 raise UsageError(f"cmd {cmd!r}: there is no file of this whole name; {blank_in_cmd(cmd)}")
-            raise UsageError(f"cmd {cmd}: there is no such file below {', '.join(map(str, self._folders(cwd)))}")
-        return str(found)
+            near = nearest(cmd, (f"{SHELL_FOLDERS[0]}/{name}.sh" for name in shell_steps()))
+            raise UsageError(f"cmd {cmd}: there is no such file below {', '.join(map(str, self._folders(cwd)))}{near}")
+        return ["bash", str(found)] if str(found) == shell_step(cmd) else [str(found)]
 
     def _folders(self, cwd: str) -> list[Path]:
         own = Path(self._around.directory, cwd)
         return list(dict.fromkeys([own, *self._around.folders]))
 
     def _below(self, cmd: str, cwd: str) -> Path | None:
-        return next((folder / cmd for folder in self._folders(cwd) if (folder / cmd).is_file()), None)
+        """The user's own file, else the library's."""
+        found = next((folder / cmd for folder in self._folders(cwd) if (folder / cmd).is_file()), None)
+        if found is None or below(str(found), modules_directory()):
+            library = shell_step(cmd)
+            return Path(library) if library else found
+        return found
 
     def _environment(self, call: Call, names: Mapping[str, Any]) -> dict[str, str]:
         environment = dict(os.environ)

@@ -2,9 +2,10 @@
 
     ctx.jobs.submit(function, 1, 2)                                   # as soon as a thread is free
     ctx.jobs.submit("my_module:poll", params={"url": url}, periodic=True, interval=5)
+    ctx.jobs.submit("my_module:report", params={}, schedule={"cron": "0 9 * * mon-fri"})
 
-A periodic job that is given by name comes back when the run goes on, as background steps do. A job has a handle on
-ctx of its own; what it writes is shared live, and nobody undoes it.
+A periodic or scheduled job that is given by name comes back when the run goes on, as background steps do. A job has
+a handle on ctx of its own; what it writes is shared live, and nobody undoes it.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import logging
 import secrets
 import threading
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,8 @@ from octo.access import Access
 from octo.context import Context
 from octo.engine.work import Call
 from octo.errors import UsageError
-from octo.executors.jobs import ERROR, LIVE, Job, JobPool, current_job
+from octo.executors.jobs import DONE, ERROR, LIVE, Job, JobPool, Limit, current_job, is_live
+from octo.executors.timing import Timing
 from octo.resolve import resolve
 from octo.scriptlet import call as call_body
 from octo.store import MISSING, Author, Transaction, checked, writing_as
@@ -29,7 +31,7 @@ from octo.store.state_file import StateFile
 
 KEY = "jobs"
 RETURNING = ("engine", "jobs")
-"""In the state: the periodic jobs that come back, with what they need."""
+"""In the state: the periodic and scheduled jobs that come back, with what they need."""
 PERIODIC_STOP = 10.0
 """Seconds that periodic jobs have to end what they are at, when the run ends."""
 
@@ -60,8 +62,13 @@ class RunJobs:
         job_id: str | None = None,
         periodic: bool = False,
         interval: float | None = None,
+        schedule: Mapping[str, Any] | None = None,
         name: str = "",
+        limit: Limit | None = None,
+        after: Sequence[Job] = (),
+        beyond: bool = False,
     ) -> Job:
+        timing = None if schedule is None else Timing.of(schedule)
         if args and params is not None:
             raise UsageError("a job takes arguments by place or params, not both")
         if any(isinstance(arg, Context) for arg in args):
@@ -76,9 +83,11 @@ class RunJobs:
         about: dict[str, Any] = {"step": author.who}
         if periodic or interval:
             about["interval"] = interval or 1.0
+        if schedule is not None:
+            about["schedule"] = dict(schedule)
         if isinstance(function, str):
             about["target"] = function
-            if periodic or interval:
+            if periodic or interval or schedule is not None:
                 kept = {"params": params and dict(params), "args": list(args), "visit": author.visit, "name": name}
                 self._keep(id, checked({**about, **kept}, (KEY, id)))
         who = self._authors[id] = Author(f"{author.who}:{id}", author.visit, 0, self._instance)
@@ -87,7 +96,8 @@ class RunJobs:
         def work() -> Any:
             return self._call(id, who, target, params, list(args) or None)
 
-        return self._pool.submit(work, job_id=id, periodic=periodic, interval=interval, name=name)
+        return self._pool.submit(work, job_id=id, periodic=periodic, interval=interval, timing=timing, name=name,
+                                 limit=limit, after=after, beyond=beyond)
 
     def get(self, id: str) -> Job | None:
         return self._pool.get(id)
@@ -126,14 +136,15 @@ class RunJobs:
                 self._changed.notify_all()
 
     def _record(self, id: str, entry: dict[str, Any]) -> None:
-        if entry["status"] not in LIVE:
+        if entry["status"] == ERROR:
+            log.warning("job %s failed: %s", id, entry.get("error"))
+        if not is_live(entry):
             with self._changed:
                 handle = self._handles.get(id)
                 if handle is not None:
                     handle.closed = True  # what a cancelled one still does counts for nothing
-            if entry["status"] == ERROR:
-                self._forget(id)
-                log.warning("job %s failed: %s", id, entry.get("error"))
+            if entry["status"] in (ERROR, DONE):
+                self._forget(id)  # those that are cancelled as the run ends come back
         if not self._is_silent:
             author = self._authors[id]
             with self._file.transaction(author.who, author, later=True) as tx:
@@ -157,8 +168,8 @@ class RunJobs:
         for id, job in kept.items() if isinstance(kept, dict) else ():
             author = Author(job["step"], job.get("visit", 0), 0, None)
             try:
-                self.submit(author, job["target"], tuple(job["args"]), params=job["params"], job_id=id, periodic=True,
-                            interval=job["interval"], name=job["name"])
+                self.submit(author, job["target"], tuple(job["args"]), params=job["params"], job_id=id,
+                            interval=job.get("interval"), schedule=job.get("schedule"), name=job["name"])
             except Exception as error:  # its module may be gone
                 log.warning("job %s could not be started again: %s", id, error)
 
@@ -167,6 +178,9 @@ class RunJobs:
     def settle(self, timeout: float) -> None:
         """Wait for the finite ones, as long as nobody asks the run to stop; then cancel them."""
         give_up = time.monotonic() + timeout
+        for job in self._pool.jobs():
+            if not job.periodic and (job.next_run or 0) > time.time() + timeout and job.cancel():
+                log.warning("%s: cancelled, it is due later than the run waits", job.id)
         while not self._stopped() and time.monotonic() < give_up:
             if self._pool.wait(min(0.2, max(0.0, give_up - time.monotonic()))):
                 return
@@ -203,13 +217,17 @@ class StepJobs:
 
     def submit(self, function: str | Callable[..., Any], *args: Any, params: Mapping[str, Any] | None = None,
                job_id: str | None = None, periodic: bool = False, interval: float | None = None,
-               name: str = "") -> Job:
+               schedule: Mapping[str, Any] | None = None, name: str = "", limit: Limit | None = None,
+               after: Sequence[Job] = (), beyond: bool = False) -> Job:
         """Call `function` in the background: with `args` as they are, else like a step's, with `ctx` and `params`.
 
-        A periodic one is called every `interval` seconds (1) as long as the run lives.
+        A periodic one is called every `interval` seconds (1) as long as the run lives, one with a `schedule` when
+        that says so: `{interval: 60 | "5m", run_now: true}`, `{at: "15:30", repeat: daily}`, `{cron: "0 9 * * *"}`.
+        `limit`, `after` and `beyond` say when it may begin, as in `JobPool.submit`.
         """
         return self._jobs.submit(self._author, function, args, params=params, job_id=job_id, periodic=periodic,
-                                 interval=interval, name=name)
+                                 interval=interval, schedule=schedule, name=name, limit=limit, after=after,
+                                 beyond=beyond)
 
     def get(self, id: str) -> Job | None:
         """The newest job of that id."""
@@ -233,5 +251,6 @@ def cut_off(tx: Transaction, again: Collection[str]) -> None:
     kept = tx.peek(RETURNING, MISSING)
     there = tx.peek(("ctx", KEY), MISSING)
     for id, entry in list(there.items()) if isinstance(there, dict) else ():
-        if isinstance(entry, dict) and entry.get("status") in LIVE and "start" in entry:
-            tx.record(("ctx", KEY, id), {**tx.get(("ctx", KEY, id)), "status": ERROR, "error": "cut off"})
+        if isinstance(entry, dict) and is_live(entry) and "start" in entry:
+            cut = {**tx.get(("ctx", KEY, id)), "status": ERROR, "error": "cut off"}
+            tx.record(("ctx", KEY, id), {**cut, "next_run": None} if "next_run" in cut else cut)

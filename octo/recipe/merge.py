@@ -8,7 +8,7 @@ run are united. Comments are lost.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -21,11 +21,14 @@ from octo.recipe.reader import read, read_source
 from octo.recipe.template import has_template
 from octo.recipe.writer import write
 
-Duplicates = Literal["error", "rename", "first", "last"]
+Duplicates = Literal["error", "rename", "first", "last", "keep"]
 Idx = Literal["auto", "keep", "renumber"]
 Meta = Literal["drop", "first", "last", "merge"]
 
 SOURCE_KEY = "x-from"
+SETTLES_NAMES = "--duplicates rename, first or last"
+SETTLES_META = "--meta first or --meta last"
+"""What messages offer; who has other words for these options puts them in their place."""
 _META = ("test_meta", "metadata")
 _SHELL = {each.name for each in STEP if each.on == "shell"}
 _PYTHON = {each.name for each in STEP if each.on == "python"}
@@ -33,11 +36,16 @@ _PYTHON = {each.name for each in STEP if each.on == "python"}
 
 @dataclass
 class Merged:
-    """The new recipe's text, its number of steps, and what was changed on the way, for people."""
+    """The new recipe's text, its steps' names, and what was changed on the way, for people."""
 
     text: str
-    steps: int
+    names: list[str]
     changes: list[str] = field(default_factory=list)
+
+    @property
+    def steps(self) -> int:
+        """How many there are."""
+        return len(self.names)
 
 
 @dataclass
@@ -58,15 +66,19 @@ def merge(
     idx: Idx = "auto",
     meta: Meta = "drop",
     mark_source: bool = False,
+    unknown: Literal["error", "ignore"] = "error",
+    only: Callable[[Mapping[str, Any]], bool] | None = None,
 ) -> Merged:
     """The steps of all recipes, in their order; only `steps` (names or idx), or only `steps_of` each recipe.
 
-    duplicates: of steps with one name, `first` or `last` stays, `rename` gives the later ones a new name.
+    duplicates: of steps with one name, `first` or `last` stays, `rename` gives the later ones a new name, `keep`
+    leaves them, for people to sort out: no run takes such a recipe.
+    unknown: whether a step that is asked for and not there is a mistake. only: the steps that it is true of.
     idx: `auto` renumbers only where numbers collide or would change the order, `keep` never, `renumber` always.
     """
     parts = [_part(path) for path in recipes]
     changes: list[str] = []
-    _choose(parts, steps, steps_of, changes)
+    _choose(parts, steps, steps_of, changes, unknown == "error", only)
     _settle_duplicates(parts, duplicates, changes)
     _number(parts, idx, changes)
     if mark_source:
@@ -81,9 +93,10 @@ def merge(
             body.lines.append(1)
     root["steps"] = body
     text = write(root)
-    if body:
+    names = [step["name"] for step in body]
+    if body and len(set(names)) == len(names):
         _check_result(text)
-    return Merged(text, len(body), changes)
+    return Merged(text, names, changes)
 
 
 def chain(first: str | Path, second: str | Path, **options: Any) -> Merged:
@@ -146,17 +159,20 @@ def _choose(
     steps: Collection[str | int] | None,
     steps_of: Sequence[Collection[str | int] | None] | None,
     changes: list[str],
+    strict: bool,
+    only: Callable[[Mapping[str, Any]], bool] | None,
 ) -> None:
     """Leave out what was not asked for; who depended on it depends on what it depended on."""
     if steps is not None:
-        _all_there(steps, parts)
+        _all_there(steps, parts, strict, changes)
     kept: list[list[Map]] = []
     for number, part in enumerate(parts):
         wanted = steps_of[number] if steps_of is not None and number < len(steps_of) else None
         if wanted is not None:
-            _all_there(wanted, [part])
+            _all_there(wanted, [part], strict, changes)
         asked = [each for each in (steps, wanted) if each is not None]
-        kept.append([step for step in part.steps if all(_is_among(step, each) for each in asked)])
+        kept.append([step for step in part.steps if all(_is_among(step, each) for each in asked)
+                     and (only is None or only(step))])
     stay = {step["name"] for those in kept for step in those}
     out = {step["name"]: step for part in parts for step in part.steps if step["name"] not in stay}
     for part, those in zip(parts, kept, strict=True):
@@ -176,12 +192,15 @@ def _is_among(step: Map, wanted: Collection[str | int]) -> bool:
     return number is not None and (number in wanted or str(number) in wanted)
 
 
-def _all_there(wanted: Iterable[str | int], parts: list[_Part]) -> None:
+def _all_there(wanted: Iterable[str | int], parts: list[_Part], strict: bool, changes: list[str]) -> None:
     for each in wanted:
         if not any(_is_among(step, [each]) for part in parts for step in part.steps):
             names = [str(step.get("name")) for part in parts for step in part.steps]
             files = " and ".join(str(part.path) for part in parts)
-            raise UsageError(f"there is no step {each} in {files}{nearest(str(each), names)}")
+            said = f"there is no step {each} in {files}{nearest(str(each), names)}"
+            if strict:
+                raise UsageError(said)
+            changes.append(said)
 
 
 def _without(needed: list[str], out: dict[str, Map]) -> list[str]:
@@ -228,11 +247,15 @@ def _settle_duplicates(parts: list[_Part], how: Duplicates, changes: list[str]) 
         raise UsageError(
             "\n".join(
                 [
-                    "these step names stand in more than one recipe (--duplicates rename, first or last settles it):",
+                    f"these step names stand in more than one recipe ({SETTLES_NAMES} settles it):",
                     *told,
                 ]
             )
         )
+    if how == "keep":
+        changes += [f"step {name} stands in {' and in '.join(str(part.path) for part in where)}; a run takes each name "
+                    "once" for name, where in twice.items()]
+        return
     if how == "rename":
         _rename(parts, set(homes), changes)
         return
@@ -360,7 +383,7 @@ def _united_ctx(before: Map | None, value: Map, part: _Part, meta: Meta) -> Map:
 
 def _disagree(what: str, part: _Part) -> UsageError:
     return UsageError(
-        f"{what} in {part.path} is not what it is in a recipe before it; --meta first or --meta last says whose stands"
+        f"{what} in {part.path} is not what it is in a recipe before it; {SETTLES_META} says whose stands"
     )
 
 

@@ -101,8 +101,11 @@ class Transaction:
         self._do(op, new)
         return new
 
-    def append(self, path: Path, values: list[Any], *, record: bool = False) -> None:
-        """Add to the end of a list (a missing one is made). `record`: an undo leaves it there."""
+    def append(self, path: Path, values: list[Any], *, record: bool = False, keep: int | None = None) -> None:
+        """Add to the end of a list (a missing one is made). `record`: an undo leaves it there.
+
+        `keep`, of a record only: so many items of the list stay, the newest.
+        """
         there = self._tree.find(path)
         values = _items(values, path, len(there) if type(there) is list else 0)
         op: Op = {"op": "append", "path": list(path), "values": values}
@@ -113,6 +116,12 @@ class Transaction:
             raise InvalidValue(f"{spell(path)} is not a list")
         if record:
             op["record"] = True
+        if keep is not None:
+            op["keep"] = keep
+            items = [] if there is MISSING else there
+            too_many = len(items) + len(values) - keep
+            if too_many > 0:
+                op["cut"] = [*items[:too_many], *values[: max(0, too_many - len(items))]]
         self._do(op)
 
     def record(self, path: Path, value: Any) -> None:

@@ -8,8 +8,9 @@ from typing import Any
 
 from octo.errors import UsageError
 from octo.scriptlet import Param, scriptlet
-from step_library.kit.values.ctx_values import Ctx, plain
-from step_library.kit.values.expressions import compiled
+from step_library.kit.records.logged import LOG, logged
+from step_library.kit.values.ctx_values import Ctx, plain, put
+from step_library.kit.values.expressions import condition
 from step_library.kit.values.kinds import kinds
 
 Test = Callable[[str], Any]
@@ -28,10 +29,15 @@ Test = Callable[[str], Any]
         Param("match", "str", "all", "whether all that is given is to fit, or any of it", choices=("all", "any")),
         Param("mode", "str", "keys", "what is kept: the keys, a dict with the values, or [key, value] pairs",
               choices=("keys", "dict", "pairs")),
+        LOG,
     ]
 )
+@logged(lambda ctx, params, result: f"{_asked(params)}: {len(ctx[params['out']])} keys, in {params['out']}")
 def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
-    """Put the keys of ctx that fit, in their order, into `ctx[out]`. What stood there before is not looked at."""
+    """Put the keys of ctx that fit, in their order, into `ctx[out]`. What stood there before is not looked at.
+
+    A value that the expression cannot be made out for (`value > 3` of a text) does not fit.
+    """
     out = params["out"]
     tests = _tests(ctx, params)
     fits = all if params["match"] == "all" or not tests else any
@@ -41,9 +47,9 @@ def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
     if params["mode"] == "keys":
         ctx[out] = found
     elif params["mode"] == "dict":
-        ctx[out] = {key: plain(ctx, key) for key in found}
+        put(ctx, out, {key: plain(ctx, key) for key in found})
     else:
-        ctx[out] = [[key, plain(ctx, key)] for key in found]
+        put(ctx, out, [[key, plain(ctx, key)] for key in found])
     return {"filtered": out}
 
 
@@ -62,11 +68,17 @@ def _tests(ctx: Ctx, params: Mapping[str, Any]) -> list[Test]:
             raise UsageError(f"regex {params['regex']!r}: {error}") from None
         tests.append(lambda key: found.search(str(key)))
     if params["expr"]:
-        evaluate = compiled(params["expr"], ("key", "value"))
-        tests.append(lambda key: evaluate(key, plain(ctx, key)))
+        holds = condition(params["expr"], ("key", "value"))
+        tests.append(lambda key: holds(key, plain(ctx, key)))
     if params["fn"]:
         tests.append(lambda key: params["fn"](key, plain(ctx, key)))
     return tests
+
+
+def _asked(params: Mapping[str, Any]) -> str:
+    """The conditions, for the log."""
+    names = ("pattern", "type", "regex", "exclude", "expr")
+    return ", ".join(f"{name} {params[name]!r}" for name in names if params[name] is not None) or "no condition"
 
 
 def _texts(given: str | list[str] | None) -> list[str]:

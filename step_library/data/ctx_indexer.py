@@ -8,8 +8,9 @@ from typing import Any
 
 from octo.context import Context
 from octo.errors import ShapeError
-from octo.param import MissingParam, ParamError
+from octo.param import ParamError
 from octo.scriptlet import Param, scriptlet
+from step_library.kit.records.logged import LOG, logged
 from step_library.kit.values.ctx_values import Ctx, described, plain_list
 from step_library.kit.values.tables import ABSENT, field_values, position
 
@@ -33,8 +34,11 @@ SKIPPED: Any = object()
         Param("rebuild", "str", "always", "when it is made: always, if_missing (where ctx has none yet), if_changed "
               "(the rows changed since; a plain dict cannot tell, so always there)",
               choices=("always", "if_missing", "if_changed")),
-    ]
+        LOG,
+    ],
+    one_of=[("index_by", "index_by_pos")],
 )
+@logged(lambda ctx, params, result: f"{result['count']} entries in {result['indexed']}")
 def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
     """Put `{value: position}` of all rows of `ctx[key]` into `ctx[key + '_index']`; the last row of a value counts.
 
@@ -83,10 +87,6 @@ def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
 
 def _fields(params: dict[str, Any]) -> list[Any]:
     given = params["index_by"] if params["index_by"] is not None else params["index_by_pos"]
-    if given is None:
-        raise MissingParam("parameter 'index_by' is missing: the field whose values the index has; or index_by_pos")
-    if params["index_by"] is not None and params["index_by_pos"] is not None:
-        raise ParamError("'index_by' and 'index_by_pos' are two ways to say one thing: give one of them")
     found = given if isinstance(given, list) else [given]
     if not found:
         raise ParamError("parameter 'index_by' is to name at least one field")

@@ -6,7 +6,6 @@ import secrets
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from octo.param import MissingParam, ParamError
 from octo.scriptlet import Param, scriptlet
 from step_library.events import ctx_notify_advanced
 from step_library.kit.events.alerting import Alert, by_channel, by_function
@@ -46,7 +45,8 @@ MARK = "notified"
         Param("background", "bool", False, "do it in the background, as a job in ctx['jobs']"),
         Param("record", "bool", False, "keep each alert in ctx['alerts']"),
         Param("dry_run", "bool", False, "tell nobody, but keep in ctx['alerts'] what it would be"),
-    ]
+    ],
+    one_of=[("notify_fn", "notify")],
 )
 def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
     """Alert of the first event of that name, or of all: `{"alerted": bool, "count": n, "event": name}`.
@@ -108,12 +108,8 @@ def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
 def _target(params: Mapping[str, Any]) -> tuple[Alert, str]:
     """What tells of an event, and how the records call that."""
     function, channel = params["notify_fn"], params["notify"]
-    if function is not None and channel is not None:
-        raise ParamError("notify_fn is a function and notify a channel: give one of them")
     if function is not None:
         return by_function(function), getattr(function, "__qualname__", repr(function))
-    if channel is None:
-        raise MissingParam("parameter 'notify_fn' is missing: a function of the payload; or give notify, a channel")
     return by_channel(channel, params["channel"], params["message"], ctx_notify_advanced.run), channel
 
 

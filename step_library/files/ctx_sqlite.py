@@ -15,19 +15,23 @@ from octo.scriptlet import Param, scriptlet
 from step_library.kit.files.file_io import FileFailed, allowed
 from step_library.kit.formats.sqlite_errors import telling
 from step_library.kit.formats.sqlite_table import TYPES, Rows, as_json, quoted, store
+from step_library.kit.records.logged import LOG, logged
 from step_library.kit.values.ctx_values import Ctx, plain, plain_list
 
 ACTIONS = ("insert", "update", "upsert", "delete")
 DONE = {"insert": "inserted", "update": "updated", "upsert": "upserted", "delete": "deleted"}
 ONE = [
     Param("action", "str | null", None, "what to do with the rows", choices=ACTIONS),
-    Param("key", "str | null", None, "key of ctx with the rows: dicts, or lists with columns"),
-    Param("table", "str | null", None, "the table; it is made where there is none, its types found from the rows"),
+    Param("key", "str | null", None, "key of ctx with the rows: dicts, or lists with columns",
+          required_when={"action": ACTIONS}),
+    Param("table", "str | null", None, "the table; it is made where there is none, its types found from the rows",
+          required_when={"action": ACTIONS}),
     Param("query", "str | null", None, "SQL to run (after the action); what it finds goes to ctx[out]"),
     Param("out", "str", "sql_result", "key of ctx for what the query finds: a list of rows"),
     Param("params", "list | dict | null", None, "values for ? or :name in the query; ctx:KEY is what stands there in "
           "ctx", ("bind",)),
-    Param("match", "list[str]", [], "update, upsert, delete: columns that tell which row is meant"),
+    Param("match", "list[str]", [], "columns that tell which row is meant",
+          required_when={"action": ACTIONS[1:]}),
     Param("fields", "dict[str, str]", {}, "types of columns of a new table: INTEGER, REAL, TEXT, NUMERIC, BLOB"),
     Param("columns", "list[str] | null", None, "names of the cells, where rows are lists"),
     Param("strict", "bool", False, "refuse rows that lack a column of others; else it is NULL"),
@@ -48,8 +52,10 @@ ONE = [
         Param("read_only", "bool", False, "refuse every change, whatever the query is"),
         Param("timeout", "float", 30.0, "seconds to wait for a database that another program has locked"),
         Param("within", "str | list[str] | null", None, "folders that the file has to be in"),
+        LOG,
     ]
 )
+@logged(lambda ctx, params, result: f"{params['db']}: {result}")
 def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
     """Store rows, run a query, or both: {"inserted": rows}, {"rows": rows found}, {"status": "noop"} for neither.
 
@@ -129,9 +135,6 @@ class _Part:
         self.bound = _bound(ctx, options["params"])
         if self.action is None:
             return
-        for name in ("key", "table"):
-            if options[name] is None:
-                raise MissingKey(f"parameter {name!r} is missing: {self.action} needs it")
         quoted(options["table"])
         for column, kind in options["fields"].items():
             if str(kind).upper() not in TYPES:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -58,12 +59,15 @@ def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
 
 
 def wait(ctx: Ctx, key: str, timeout: float = 60.0) -> bool:
-    """Wait until the work for `ctx[key]` has ended; False where it has not in time. MissingKey where there is none."""
+    """Wait until the work for `ctx[key]` has ended; False where it has not in time, or the run is to stop.
+
+    MissingKey where there is no such work.
+    """
     give_up = time.monotonic() + timeout
+    stop = ctx.stop if isinstance(ctx, Context) else threading.Event()
     while _status(ctx, key) in LIVE:
-        if time.monotonic() > give_up:
+        if time.monotonic() > give_up or stop.wait(0.01):
             return False
-        time.sleep(0.01)
     return True
 
 

@@ -29,6 +29,16 @@ def test_list_steps(octo: Any, it: str) -> None:
     assert "Fail if the parameter says so." in octo("list", "steps", LIBRARY).out
 
 
+def test_what_is_no_step_but_for_code_has_its_page(octo: Any) -> None:
+    listed = {each["step"]: each for each in octo("list", "steps", "files", "--json").json}
+    assert "import FileLockAcquisitionError, Held, file_lock" in listed["ctx_file_lock"]["code"]
+    assert "ctx_file_lock" in octo("list", "steps").out
+    shown = octo("show", "ctx_file_lock")
+    assert shown.code == 0 and "it is no step" in shown.out
+    assert "file_lock(path, timeout=60.0, *, ctx=None, reason=None)" in shown.out
+    assert list(octo("show", "ctx_file_lock", "--json").json[0]["parts"])[1].startswith("filelock_step(path")
+
+
 def test_a_wrong_library_does_not_hide_the_others(octo: Any, tmp_path: Path) -> None:
     for name, text in (("good", "class step_node_x:\n    def step_execute(self): pass\n"), ("wrong", "1/0")):
         (tmp_path / name).mkdir()
@@ -91,3 +101,16 @@ def test_a_name_with_a_line_break_stays_one_row(octo: Any) -> None:
     octo("init", "two\nlines", "--library", LIBRARY)
     shown = octo("list", "instances").out.partition("next:")[0].splitlines()
     assert len(shown) == 2 and shown[1].startswith("two\\nlines  ")
+
+
+def test_programs_for_shell_steps(octo: Any) -> None:
+    listed = octo("list", "steps", "shell", "--json").json
+    assert [each["step"] for each in listed] == ["ctx_env_echo", "ctx_shell_helper", "screen_script"]
+    assert listed[2]["cmd"] == "scriptlets/shell/screen_script.sh" and listed[2]["does"].endswith(".")
+    assert "GNU screen sessions by name" in octo("list", "steps", "shell").out
+    assert "screen_script" in octo("list", "steps").out
+    shown = octo("show", "screen_script").out
+    assert "-s NAME COMMAND" in shown and "cmd: scriptlets/shell/screen_script.sh" in shown
+    assert octo("show", "screen_script", "--json").json == [listed[2]]
+    assert "did you mean screen_script?" in octo("show", "screen_scrip", code=2).err
+    assert "program for shell steps" in octo("exec", "screen_script", code=2).err

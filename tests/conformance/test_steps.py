@@ -102,6 +102,8 @@ def test_a_call_that_is_shown_without_its_outcome_has_right_parameters(step: str
 
 def test_both_paths_are_one_module() -> None:
     for entry in ENTRIES:
+        if entry["path"].endswith(".sh") or "/shell/" in entry["path"]:
+            continue  # a program for shell steps
         first, second = (importlib.import_module(f"{package}.{entry['id']}") for package in PACKAGES)
         assert first is second is importlib.import_module(first.__name__)
 

@@ -35,7 +35,9 @@ EXAMPLES = [
 
 
 @pytest.mark.parametrize(("step", "example"), EXAMPLES)
-def test_an_example_in_a_recipe_that_is_run_again(step: str, example: dict[str, Any], tmp_path: Path) -> None:
+def test_an_example_in_a_recipe_that_is_run_again(step: str, example: dict[str, Any], tmp_path: Path,
+                                                  monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OCTO_LLM_BACKEND", "echo")
     project = Project(tmp_path / "project")
     project.bodies("""
         from pathlib import Path

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 
 import pytest
 
 from octo.errors import UsageError
-from octo.executors.jobs import RUNNING, Job, JobPool, current_job, default_pool
+from octo.executors.jobs import RUNNING, Job, JobPool, Limit, current_job, default_pool, is_live
+from octo.executors.timing import Timing
 from octo.store import Author, running_step, writing_as
 from tests.executors.kit import until
 
@@ -184,3 +187,134 @@ def test_outside_a_run_there_is_a_pool_too() -> None:
     assert default_pool() is default_pool()
     assert default_pool().submit(lambda: 1).result(LONG) == 1
     assert current_job() is None
+
+
+def test_a_scheduled_job_tells_of_each_call_and_outlives_a_failure(
+        pool: JobPool, records: list[tuple[str, dict[str, Any]]]) -> None:
+    calls: list[int] = []
+
+    def work() -> int:
+        calls.append(1)
+        if len(calls) == 2:
+            raise ValueError("not now")
+        return len(calls)
+
+    job = pool.submit(work, job_id="tick", timing=Timing.of({"interval": 0.01}))
+    until(lambda: len(records) >= 7)
+    assert pool.wait(LONG) and job.cancel() and job.wait(LONG)
+    entries = [entry for _, entry in records]
+    assert [entry["status"] for entry in entries][:7] == [
+        "queued", "running", "done", "running", "error", "running", "done"]
+    assert entries[0]["start"] is None and entries[0]["next_run"] and entries[1]["next_run"] is None
+    assert entries[2]["next_run"] > entries[2]["end"] - 0.01 and entries[2]["result"] == 1
+    assert entries[4]["error"] == "not now" and "result" not in entries[4]
+    assert entries[-1]["status"] == "cancelled" and entries[-1]["next_run"] is None
+    assert [is_live(entry) for entry in (entries[0], entries[4], entries[-1])] == [True, True, False]
+
+
+def test_one_call_at_a_time_of_the_clock(pool: JobPool, monkeypatch: pytest.MonkeyPatch) -> None:
+    real, ahead = time.time, [0.0]
+    monkeypatch.setattr("octo.executors.jobs.time.time", lambda: real() + ahead[0])
+    monkeypatch.setattr("octo.executors.jobs.LOOK_AT_CLOCK", 0.01)
+    later = datetime.fromtimestamp(real() + 3600).isoformat()
+    job = pool.submit(lambda: "here", job_id="once", timing=Timing.of({"at": later}))
+    assert not job.wait(0.05) and not job.periodic and job.status == "queued"
+    ahead[0] = 3601.0  # the clock is set: what is due by it is not left to sleep
+    assert job.result(LONG) == "here" and (job.status, job.runs, job.next_run) == ("done", 1, None)
+
+
+def test_a_periodic_job_that_is_done(pool: JobPool) -> None:
+    def work() -> int:
+        job = current_job()
+        assert job is not None
+        job.finish()
+        return 1
+
+    job = pool.submit(work, periodic=True, interval=0.01)
+    assert job.result(LONG) == 1 and job.status == "done"
+
+
+def test_a_function_that_returns_as_soon_as_it_is_cancelled_has_not_ended_well(pool: JobPool) -> None:
+    for _ in range(100):
+        began = threading.Event()
+
+        def work(began: threading.Event = began) -> None:
+            job = current_job()
+            began.set()
+            assert job is not None and job.stop.wait(LONG)
+
+        job = pool.submit(work)
+        assert began.wait(LONG) and job.cancel() and job.status == "cancelled"
+
+
+def test_a_limit_holds_the_others_back(pool: JobPool) -> None:
+    limit, go = Limit(2), threading.Event()
+    began: list[int] = []
+
+    def work(number: int) -> int:
+        began.append(number)
+        assert go.wait(LONG)
+        return number
+
+    jobs = [pool.submit(work, number, job_id=f"j{number}", limit=limit) for number in range(5)]
+    other = pool.submit(lambda: 1)
+    assert other.result(LONG) == 1 and until(lambda: len(began) == 2)
+    assert [job.status for job in jobs] == ["running", "running", "queued", "queued", "queued"]
+    assert jobs[2].cancel()
+    go.set()
+    assert pool.wait(LONG) and sorted(began[:2]) == [0, 1] and sorted(began) == [0, 1, 3, 4]  # threads may overtake
+    with pytest.raises(UsageError, match="at least one"):
+        Limit(0)
+
+
+def test_a_cancelled_job_keeps_its_turn_until_its_function_returns(pool: JobPool) -> None:
+    limit, go, began = Limit(1), threading.Event(), threading.Event()
+
+    def first() -> None:
+        began.set()
+        assert go.wait(LONG)
+
+    one = pool.submit(first, limit=limit)
+    two = pool.submit(go.is_set, limit=limit)
+    assert began.wait(LONG) and one.cancel() and two.status == "queued"
+    go.set()
+    assert two.result(LONG) is True
+
+
+def test_jobs_after_others(pool: JobPool) -> None:
+    done: list[str] = []
+    go = threading.Event()
+    one = pool.submit(lambda: go.wait(LONG) and done.append("one"), job_id="one")
+    two = pool.submit(lambda: 1 / 0, job_id="two")
+    three = pool.submit(done.append, "three", after=[one])
+    four = pool.submit(done.append, "four", after=[one, three])
+    five = pool.submit(done.append, "five", after=[one, two], job_id="five")
+    six = pool.submit(done.append, "six", after=[five])
+    assert two.wait(LONG) and five.status == "queued" and done == []
+    go.set()
+    assert pool.wait(LONG) and four.result() is None and done == ["one", "three", "four"]
+    with pytest.raises(UsageError, match="to come after job two, which ended as error"):
+        five.result()
+    with pytest.raises(UsageError, match="after job five"):
+        six.result()
+    with pytest.raises(UsageError, match="after job two"):
+        pool.submit(done.append, "late", after=[two]).result(LONG)
+
+
+def test_jobs_that_wait_for_jobs_beyond_the_size() -> None:
+    pool = JobPool(1)
+    job = pool.submit(lambda: pool.submit(lambda: 7, beyond=True).result(LONG))
+    assert job.result(LONG) == 7
+    pool.close()
+
+
+def test_progress(pool: JobPool, records: list[tuple[str, dict[str, Any]]]) -> None:
+    def work() -> None:
+        job = current_job()
+        assert job is not None
+        job.report(50)
+        with pytest.raises(UsageError, match="0 to 100"):
+            job.report(101)
+
+    pool.submit(work, job_id="p").result(LONG)
+    assert [entry.get("progress") for _, entry in records] == [None, None, 50, 50]

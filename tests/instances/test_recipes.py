@@ -51,7 +51,8 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workplace:
 
 def test_every_recipe_is_run_here() -> None:
     found = {path.name for path in (ROOT / "instances" / "recipes").iterdir() if path.is_dir()}
-    assert found == {"hello_world", "sunspot_cycles", "file_inventory"}
+    # the demo needs a browser: tests/steps/test_demo_screen_dash_ctx.py
+    assert found == {"hello_world", "sunspot_cycles", "file_inventory", "demo_screen_dash_ctx"}
     for name in found:
         folder = ROOT / "instances" / "recipes" / name
         assert (folder / f"{name}.yaml").is_file()

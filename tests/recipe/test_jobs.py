@@ -45,6 +45,14 @@ BODIES = """
         ctx.increment("beats")
     def start_beat(ctx, name="b"):
         ctx.jobs.submit("BODY:beat", params={"name": name}, periodic=True, interval=0.02, job_id="beat")
+    def start_scheduled(ctx):
+        ctx.jobs.submit("BODY:beat", params={"name": "s"}, schedule={"interval": 0.02}, job_id="beat")
+        ctx.jobs.submit("BODY:plain", params={"a": 1, "b": 2}, schedule={"at": "2098-01-01"}, job_id="later")
+        ctx.jobs.submit(lambda: 1, schedule={"cron": "0 0 1 1 *"}, job_id="nameless")
+        ctx.jobs.submit("BODY:plain", params={"a": 1, "b": 2}, schedule={"at": SOON()}, job_id="soon").result(20)
+    def SOON():
+        from datetime import datetime
+        return datetime.fromtimestamp(time.time() + 0.1).isoformat()
     def beats(ctx, more=3):
         first = ctx.get("beats", 0)
         give_up = time.monotonic() + 30
@@ -175,13 +183,25 @@ def test_a_step_in_a_process_is_told_that_there_are_none(project: Project) -> No
         project.edit().jobs  # noqa: B018
 
 
-def test_a_job_that_a_kill_cut_off(project: Project) -> None:
+def test_scheduled_jobs_come_back_after_a_kill_those_that_had_their_time_do_not(project: Project) -> None:
     project.recipe("""
+        jobs_timeout: 0
         steps:
-          - {name: a, module: BODY, function: start_wait}
-          - {name: b, module: BODY, function: start_beat, params: {name: mine}}
-          - {name: c, module: BODY, function: hang}
+          - {name: a, module: BODY, function: start_scheduled}
+          - {name: b, module: BODY, function: hang}
     """)
+    kill_when_it_hangs(project)
+    result = project.run()
+    assert result.status == "COMPLETE_SUCCESS", result.error
+    jobs = project.ctx["jobs"]
+    assert {id: job["status"] for id, job in jobs.items()} == {
+        "beat": "cancelled", "later": "cancelled", "nameless": "error", "soon": "done"}
+    assert jobs["beat"]["runs"] >= 3 and jobs["soon"]["result"] == 3 and jobs["nameless"]["error"] == "cut off"
+    assert {job["next_run"] for job in jobs.values()} == {None}
+
+
+def kill_when_it_hangs(project: Project) -> None:
+    """Run it in another process, which is killed in the step `hang`; that goes on the next time."""
     code = "from octo.recipe.run import run_recipe; run_recipe('r.yaml', draw=False)"
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
     running = subprocess.Popen([sys.executable, "-c", code], cwd=project.folder, env=environment)
@@ -192,6 +212,16 @@ def test_a_job_that_a_kill_cut_off(project: Project) -> None:
     running.send_signal(signal.SIGKILL if os.name != "nt" else signal.SIGTERM)
     running.wait()
     (project.folder / "go").touch()
+
+
+def test_a_job_that_a_kill_cut_off(project: Project) -> None:
+    project.recipe("""
+        steps:
+          - {name: a, module: BODY, function: start_wait}
+          - {name: b, module: BODY, function: start_beat, params: {name: mine}}
+          - {name: c, module: BODY, function: hang}
+    """)
+    kill_when_it_hangs(project)
     result = project.run()
     assert result.status == "COMPLETE_SUCCESS", result.error
     assert project.ctx["jobs"]["long"]["status"] == "error" and project.ctx["jobs"]["long"]["error"] == "cut off"

@@ -11,6 +11,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from octo.shared_names import shell_steps
+
 from .runs import Project
 
 
@@ -280,3 +282,36 @@ def test_what_failed_left_nothing_in_ctx(project: Project) -> None:
     project.recipe("steps:\n  - {name: a, cmd: sh, args: [-c, 'echo x; exit 1'], stdout_to_ctx: out}\n")
     project.run()
     assert "out" not in project.ctx
+
+
+# -- the library's programs --------------------------------------------------------------------------
+
+
+def echo_env(project: Project, cmd: str = "scriptlets/shell/ctx_env_echo.sh") -> str:
+    project.recipe(f"steps:\n  - {{name: a, cmd: {cmd}, stdout_to_ctx: out}}\n")
+    assert project.run(restart=True).status == "COMPLETE_SUCCESS"
+    return str(project.ctx["out"])
+
+
+@pytest.mark.parametrize("cmd", ["scriptlets/shell/ctx_env_echo.sh", "./scriptlets/shell/ctx_env_echo.py",
+                                 "orchestrator/scriptlets/shell/ctx_env_echo.py"])
+def test_a_documented_path_is_the_librarys_program(project: Project, cmd: str) -> None:
+    assert echo_env(project, cmd) == "CTX ENV VARS:\n"
+
+
+def test_without_the_mark_of_a_program_it_runs_too(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a wheel may leave it."""
+    unmarked = project.write("library/ctx_env_echo.sh", Path(shell_steps()["ctx_env_echo"]).read_text(encoding="utf-8"))
+    unmarked.chmod(0o644)
+    monkeypatch.setattr("octo.shared_names.shell_steps", lambda: {"ctx_env_echo": str(unmarked)})
+    assert echo_env(project) == "CTX ENV VARS:\n"
+
+
+def test_a_program_of_the_users_under_that_path_wins(project: Project) -> None:
+    program(project, "scriptlets/shell/ctx_env_echo.sh", "mine")
+    assert echo_env(project) == "mine\n"
+
+
+def test_the_nearest_of_them_is_told(project: Project) -> None:
+    project.recipe("steps:\n  - {name: a, cmd: scriptlets/shell/ctx_env_ecko.sh}\n")
+    assert "did you mean scriptlets/shell/ctx_env_echo.sh?" in failed(project)

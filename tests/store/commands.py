@@ -17,7 +17,8 @@ VALUES = st.one_of(
 )
 KEYS = st.sampled_from("abc")
 ENTRIES = st.one_of(
-    st.tuples(st.just("publish"), st.just("events"), st.integers(0, 2), st.sampled_from(["append", "record", "first"])),
+    st.tuples(st.just("publish"), st.just("events"), st.integers(0, 2),
+              st.sampled_from(["append", "record", "keep", "first"])),
     st.tuples(st.just("splice"), st.just("events"), st.integers(0, 2), st.integers(0, 1), st.just([])),
     st.tuples(st.just("take"), st.just("events"), st.sets(st.integers(0, 2)), st.none() | st.integers(0, 2),
               st.none() | st.just("taken"), st.none() | st.integers(0, 2)),
@@ -32,6 +33,7 @@ COMMANDS = st.one_of(
     st.tuples(st.just("nested"), KEYS, st.sampled_from("xy"), VALUES),
     st.tuples(st.just("unnest"), KEYS, st.sampled_from("xy")),
     st.tuples(st.just("record"), st.just("log"), st.integers(0, 9)),
+    st.tuples(st.just("record"), st.sampled_from("abc"), st.integers(0, 9), st.integers(1, 3)),
     st.tuples(st.just("setdefault"), KEYS, st.integers(0, 3)),
     ENTRIES,
 )
@@ -67,7 +69,7 @@ def do(ctx: Any, command: tuple[Any, ...]) -> tuple[Any, ...]:
     elif kind == "unnest":
         del ctx[key][rest[0]]
     elif kind == "record":
-        ctx.record(key, rest[0])
+        ctx.record(key, rest[0], keep=rest[1] if rest[1:] else None)
     elif isinstance(ctx.get(key), (dict, list)):
         raise KeyError  # a default of what is a container already is not noted: it would cost a copy of it
     else:
@@ -79,6 +81,9 @@ def publish(ctx: Any, key: str, entry: dict[str, int], how: str) -> tuple[Any, .
     if how == "record":
         ctx.record(key, entry)
         return ("record", key, entry)
+    if how == "keep":
+        ctx.record(key, entry, keep=3)
+        return ("record", key, entry, 3)
     if how == "first" and key in ctx:
         ctx[key].insert(0, entry)
         return ("splice", key, 0, 0, [entry])
@@ -105,6 +110,8 @@ def model(state: dict[str, Any], command: tuple[Any, ...]) -> None:
         state[key] = state.get(key, 0) + rest[0]
     elif kind in ("append", "record") and (key not in state or type(there) is list):
         state.setdefault(key, []).append(rest[0])
+        if rest[1:]:
+            del state[key][: -rest[1]]
     elif kind == "splice" and type(there) is list and rest[0] + rest[1] <= len(there):
         there[rest[0] : rest[0] + rest[1]] = rest[2]
     elif kind == "nested" and type(there) is dict:

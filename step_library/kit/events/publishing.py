@@ -11,7 +11,7 @@ from octo.param import ParamError
 from octo.store import checked
 from step_library.kit.events.choosing import EVENTS, MATCHES, TAKEN, fits, name_of, older_than, whole
 from step_library.kit.records import records
-from step_library.kit.records.taking import keep_newest, take
+from step_library.kit.records.taking import take
 from step_library.kit.values.ctx_copies import one_change
 from step_library.kit.values.ctx_values import Ctx, plain
 
@@ -39,11 +39,9 @@ def publish(ctx: Ctx, name: Any, source: str | None, payload: Any, *, keep: int 
     with one_change(ctx):  # so that of two who publish the same at once one sees the other's
         if unless_within is not None and _is_there(ctx, {"event": name, **said}, unless_within):
             return None
-        records.append(ctx, EVENTS, event)
         if max_age is not None:
             take(ctx, EVENTS, older_than(max_age), to=TAKEN, changed=whole)
-        if keep is not None:
-            keep_newest(ctx, EVENTS, keep)
+        records.append(ctx, EVENTS, event, keep)
     _tell(event)
     return event
 

@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, islice
 from operator import itemgetter
 from typing import Any
 
@@ -18,6 +18,8 @@ from step_library.kit.values.ctx_values import described
 
 CHUNK = 1_000
 """Rows that are written at a time: many more at once are slower, as the garbage collector goes through them."""
+LARGEST = 1 << 30
+"""Characters that a cell may have which is read."""
 _SCALARS = {str, int, float, bool, type(None)}
 QUOTING: dict[str, Any] = {"minimal": csv.QUOTE_MINIMAL, "all": csv.QUOTE_ALL, "nonnumeric": csv.QUOTE_NONNUMERIC,
                            "none": csv.QUOTE_NONE}
@@ -148,20 +150,27 @@ def _cell(cell: Any, where: str, number: int) -> Any:
 
 def read_rows(stream: Any, name: str, style: Style) -> list[list[str]]:
     """The rows of a CSV file, every cell text; a mark at its beginning that Excel puts there is left out."""
+    return _rows_of(stream, name, style, None)
+
+
+def first_row(stream: Any, name: str, style: Style) -> list[str]:
+    """The first row only; an empty list where there is none."""
+    return next(iter(_rows_of(stream, name, style, 1)), [])
+
+
+def _rows_of(stream: Any, name: str, style: Style, most: int | None) -> list[list[str]]:
     from step_library.kit.files.file_io import BadFile
 
     encoding = "utf-8-sig" if style.encoding.lower().replace("_", "-") in ("utf-8", "utf8") else style.encoding
-    limit = csv.field_size_limit()
+    csv.field_size_limit(LARGEST)  # of the whole process, so it stays: another thread may be reading
     text = io.TextIOWrapper(stream, encoding=encoding, newline="")
     reader = csv.reader(text, delimiter=style.delimiter, strict=True)
     try:
-        csv.field_size_limit(1 << 30)
-        return list(reader)
+        return list(islice(reader, most))
     except UnicodeDecodeError as error:
         raise BadFile(f"{name} is not text in {style.encoding} (near line {reader.line_num + 1}); give encoding: "
                       f"{error.reason}") from None
     except csv.Error as error:
         raise BadFile(f"{name}:{reader.line_num}: no CSV: {error}") from None
     finally:
-        csv.field_size_limit(limit)
         text.detach()

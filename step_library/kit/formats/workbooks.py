@@ -92,7 +92,11 @@ def write_book(path: Path, sheets: Sequence[Sheet], charts: Sequence[Chart], *, 
                         row = [cell.WriteOnlyCell(page, each) for each in row]
                         for each in row:
                             each.font = styles.Font(bold=True)
-                    page.append(row)
+                    try:
+                        page.append(row)
+                    except OverflowError:
+                        raise ShapeError(f"{sheet.where}: row {number} of the sheet has a number that is too large for "
+                                         "Excel") from None
             for number, chart in enumerate(charts):
                 before = sum(other.sheet.title == chart.sheet.title for other in charts[:number])
                 corner = chart.options["cell"] or f"{letter(chart.sheet.size[1] + 2)}{2 + 16 * before}"

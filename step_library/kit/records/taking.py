@@ -11,8 +11,6 @@ from step_library.kit.records.records import LOCK, check_list
 from step_library.kit.values.ctx_values import Ctx
 
 Test = Callable[[Any], Any]
-Choose = Callable[[Sequence[Any]], Sequence[int]]
-"""Of all entries, the positions of those that go."""
 Change = Callable[[Any], Any]
 
 
@@ -31,32 +29,9 @@ def take(ctx: Ctx, key: str, which: Test, *, to: str | None = None, limit: int |
         return ctx.take(key, which, to=to, limit=limit, changed=changed)
     # Not under the lock: `which` may take its time, or add an entry itself.
     wanted = {id(entry) for entry in list(ctx.get(key, ())) if which(entry)}
-    return _from_dict(ctx, key, lambda entries: _fitting(entries, lambda entry: id(entry) in wanted)[:limit], to,
-                      changed)
-
-
-def keep_newest(ctx: Ctx, key: str, count: int) -> None:
-    """Remove the oldest entries of the list at `key`, so that at most so many are left; a record as well."""
-    check_list(ctx, key)
-
-    def oldest(entries: Sequence[Any]) -> Sequence[int]:
-        return range(max(0, len(entries) - count))
-
-    if isinstance(ctx, Context):
-        with ctx.transaction():
-            ctx.take(key, lambda entry: True, limit=max(0, len(ctx[key]) - count))
-    else:
-        _from_dict(ctx, key, oldest)
-
-
-def _fitting(entries: Sequence[Any], which: Test) -> list[int]:
-    return [place for place, entry in enumerate(entries) if which(entry)]
-
-
-def _from_dict(ctx: Ctx, key: str, choose: Choose, to: str | None = None, changed: Change | None = None) -> list[Any]:
     with LOCK:
         entries = ctx.setdefault(key, [])
-        places = choose(entries)
+        places = [place for place, entry in enumerate(entries) if id(entry) in wanted][:limit]
         taken = [entries[place] for place in places]
         moved = taken if changed is None else [changed(entry) for entry in copied(taken)]
         entries[:] = _left(entries, places, moved if changed is not None and to is None else [])

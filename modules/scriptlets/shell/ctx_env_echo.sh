@@ -1,0 +1,1 @@
+../../../step_library/shell/ctx_env_echo.sh

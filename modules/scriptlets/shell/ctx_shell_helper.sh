@@ -1,0 +1,1 @@
+../../../step_library/shell/ctx_shell_helper.sh

@@ -1,0 +1,1 @@
+../../../step_library/shell/screen_script.sh

@@ -1,0 +1,1 @@
+"""Dashboards in the browser: they show a run while it goes on, and ask people."""

@@ -1,0 +1,145 @@
+"""Starts a list of functions as background jobs, in an order and so many at once as is wished."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from octo.context import Context
+from octo.engine.retry import Retry
+from octo.errors import OctoError, StepFailed, StepTimeout
+from octo.executors.jobs import Job, Limit
+from octo.param import ParamError, Table
+from octo.scriptlet import Param, call, scriptlet
+from step_library.kit.records import records
+from step_library.kit.values.ctx_values import Ctx
+from step_library.kit.work.calls import check_args
+from step_library.kit.work.job_control import jobs_before, wait_for_jobs
+from step_library.kit.work.jobs import check_free, jobs_of, start_job
+
+JOB = Table((
+    Param("job_id", "str", help="its name in ctx['jobs']"),
+    Param("fn", "callable", help="the function: a library step's name or module:function"),
+    Param("args", "dict | null", None, "its arguments, by name"),
+    Param("retries", "int", 1, "how often it is called at most"),
+    Param("delay", "number", 2, "seconds before the second call"),
+    Param("backoff", "number", 2, "each further wait is so many times as long"),
+    Param("timeout", "number | null", None, "seconds that one call may take"),
+    Param("after", "str | list[str]", [], "jobs that are to be done before it begins"),
+    Param("process", "bool", False, "in a process of its own"),
+))
+"""The fields of one job."""
+
+
+@scriptlet(
+    params=[
+        Param("jobs", "list[dict]", help="the jobs: {job_id, fn, args}; also retries (how often it is called at most, "
+              "1), delay (seconds before the second call, 2), backoff (the factor of each further wait, 2), timeout "
+              "(seconds for one call), after (ids of jobs that are to be done before it), process (true: in a process "
+              "of its own, for a function of a module that computes)"),
+        Param("max_workers", "int | null", None, "how many of them run at once; otherwise all"),
+        Param("wait", "bool", False, "wait until they have ended"),
+        Param("timeout", "number", 60, "seconds to wait at most; longer fails (in a run the jobs end with the step)"),
+        Param("raise_errors", "bool", False, "with wait: fail when a job has failed"),
+        Param("on_end", "callable | null", None, "function of job ({job_id, status, result or error}), called when one "
+              "was done or failed"),
+        Param("emit", "bool", False, "add an event named job_done or job_error to ctx['events'] when one has ended"),
+        Param("errors", "bool", False, "add what they raise to ctx['errors']"),
+    ]
+)
+def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
+    """Start the jobs and go on: `{"queued": [their ids]}`. Their state is kept in `ctx["jobs"]`, for `octo status` too.
+
+    `ctx["jobs"][job_id]` is {status: queued, running, done, error or cancelled, start, end, result or error}, in epoch
+    seconds, from now on. What a job raises never reaches the recipe, and the others go on; one that is to come after
+    a failed one fails too. An id twice, or one of a job that still runs, a function that is not there or arguments
+    that do not fit are a ValueError before any begins. ctx_job_status waits for jobs and cancels them.
+    """
+    if params["max_workers"] is not None and params["max_workers"] < 1:
+        raise ParamError(f"max_workers is 1 or more, not {params['max_workers']}")
+    if params["timeout"] <= 0:
+        raise ParamError(f"timeout is more than 0 seconds, not {params['timeout']:g}")
+    jobs = _checked(ctx, params["jobs"])
+    for name in ("events", "errors"):
+        if params[name.replace("events", "emit")]:
+            records.check_list(ctx, name)
+    limit = None if params["max_workers"] is None else Limit(params["max_workers"])
+    started: dict[str, Job] = {}
+    for job in jobs:
+        after = [started[other] for other in job["after"] if other in started]
+        after += jobs_before(ctx, [other for other in job["after"] if other not in started])
+        started[job["job_id"]] = start_job(
+            ctx, job["job_id"], job["fn"], job["args"], retry=job["retry"], timeout=job["timeout"], limit=limit,
+            after=after, beyond=True, errors=job["job_id"] if params["errors"] else None, on_end=_teller(params))
+    if params["wait"]:
+        _wait(ctx, list(started), params)
+    return {"queued": list(started)}
+
+
+def _checked(ctx: Ctx, given: list[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The jobs with all their fields; a ValueError before any begins."""
+    found: dict[str, dict[str, Any]] = {}
+    for number, fields in enumerate(given):
+        where = f"jobs/{number}" + (f" ({fields['job_id']})" if "job_id" in fields else "")
+        try:
+            job = JOB.fill(fields)
+            job["args"] = job["args"] or {}
+            job["after"] = [job["after"]] if isinstance(job["after"], str) else list(job["after"])
+            if not job["job_id"] or job["job_id"] in found:
+                raise ParamError("there is a job of this id already" if job["job_id"] else "job_id is empty")
+            if job["retries"] < 1 or job["delay"] < 0 or job["backoff"] < 0:
+                raise ParamError("retries is 1 or more, delay and backoff are 0 or more")
+            if job["timeout"] is not None and job["timeout"] <= 0:
+                raise ParamError(f"timeout is more than 0 seconds, not {job['timeout']:g}")
+            check_args(job["fn"], job["args"])
+            if job["process"]:
+                from step_library.kit.work.processes import in_a_process
+
+                job["fn"] = in_a_process(job["fn"])
+        except OctoError as error:
+            raise ParamError(f"{where}: {error.message}") from None
+        check_free(ctx, job["job_id"])
+        _check_after(ctx, job, found, given, where)
+        job["retry"] = Retry(job["retries"], job["delay"], job["backoff"])
+        found[job["job_id"]] = job
+    return list(found.values())
+
+
+def _check_after(ctx: Ctx, job: Mapping[str, Any], found: Mapping[str, Any], given: list[Mapping[str, Any]],
+                 where: str) -> None:
+    for other in job["after"]:
+        if other in found:
+            continue
+        if any(fields.get("job_id") == other for fields in given):
+            raise ParamError(f"{where}: after: {other} stands behind it in the list: put it in front")
+        jobs_before(ctx, [other])
+
+
+def _teller(params: Mapping[str, Any]) -> Callable[[Ctx, dict[str, Any]], None]:
+    def ended(ctx: Ctx, said: dict[str, Any]) -> None:
+        if params["emit"]:
+            more = {name: said[name] for name in ("job_id", "error") if name in said}
+            records.event(ctx, f"job_{said['status']}", "ctx_job_queue", more)
+        if params["on_end"] is not None:
+            call(params["on_end"], ctx, {"job": said})
+
+    return ended
+
+
+def _wait(ctx: Ctx, ids: list[str], params: Mapping[str, Any]) -> None:
+    left = wait_for_jobs(ctx, ids, params["timeout"])
+    if left and isinstance(ctx, Context) and ctx.stop.is_set():
+        raise StepFailed(f"the run was asked to stop before these jobs had ended: {', '.join(left)}")
+    if left:
+        raise StepTimeout(f"jobs that had not ended after {params['timeout']:g} s: {', '.join(left)}")
+    failed = [job_id for job_id in ids if jobs_of(ctx)[job_id]["status"] != "done"]
+    if failed and params["raise_errors"]:
+        first = jobs_of(ctx)[failed[0]]
+        raise StepFailed(f"{len(failed)} of the jobs failed ({', '.join(failed)}); {failed[0]}: "
+                         f"{first.get('error', first['status'])}")
+
+
+if __name__ == "__main__":
+    from octo.cli.exec import step_main
+
+    step_main("ctx_job_queue")

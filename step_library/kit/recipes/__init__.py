@@ -1,0 +1,1 @@
+"""Recipes as files that steps read and write."""

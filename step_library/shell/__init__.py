@@ -1,0 +1,1 @@
+"""Programs for shell steps: `cmd: scriptlets/shell/NAME.sh`."""
