@@ -5,6 +5,7 @@ Also the end of a transaction that fails in memory: take back its newest changes
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Any
 
@@ -247,7 +248,7 @@ def _lay_on(tree: Tree, op: Op) -> None:
 def _take_again(tree: Tree, op: Op) -> None:
     """Take out, or replace, the very items that a record took: what stood in front of them may be gone or back.
 
-    Of items that are equal it is the first. One that is not there any more was another's, who never ran.
+    One that is not there any more was another's, who never ran.
     """
     there = tree.find(op["path"])
     if there is MISSING:
@@ -255,11 +256,17 @@ def _take_again(tree: Tree, op: Op) -> None:
     if type(there) is not list:
         raise InvalidValue(f"{spell(op['path'])} is not a list")
     for number, item in enumerate(op["old"]):
-        place = next((place for place, other in enumerate(there) if other == item and not diff(other, item)), None)
+        instead = op["items"][number : number + 1]
+        place = _place_of(item, there, op["start"] + (number if instead else 0))
         if place is not None:
-            tree.apply({"op": "splice", "path": op["path"], "start": place, "count": 1,
-                        "items": op["items"][number : number + 1]})
+            tree.apply({"op": "splice", "path": op["path"], "start": place, "count": 1, "items": instead})
             there = tree.find(op["path"])  # a frozen tree has a copy of it now
+
+
+def _place_of(item: Any, there: list[Any], before: int) -> int | None:
+    """Where an item is now: where it was `before`, else the first that is equal."""
+    places = itertools.chain([before] if before < len(there) else [], range(len(there)))
+    return next((place for place in places if there[place] == item and not diff(there[place], item)), None)
 
 
 class Mark:

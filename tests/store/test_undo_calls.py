@@ -221,7 +221,7 @@ def test_many_changes_are_undone_in_a_moment() -> None:
 
 
 def test_what_is_taken_is_meant_by_its_value() -> None:
-    """1, 1.0 and true are three values; of equal ones it is the first; what is gone is not missed."""
+    """1, 1.0 and true are three values; of equal ones it is the one at its place; what is gone is not missed."""
     steps = in_memory({"rows": [1.0, 1, "x", 1]})
     steps.handles[1]["rows"].insert(0, True)
     steps.handles[1]["rows"].append("mine")
@@ -235,3 +235,8 @@ def test_what_is_taken_is_meant_by_its_value() -> None:
     steps.handles[2].take("rows", lambda entry: True, to="taken")
     assert undone(steps, 1) == ["ctx/rows"]
     assert steps.ctx == {"taken": [1]}
+    steps = in_memory({"rows": ["x", "a", "x", 1]})
+    steps.handles[1]["rows"].append("mine")
+    with steps.handles[2]._access.changing() as tx:
+        tx.splice(("ctx", "rows"), 2, 1, [], record=True)
+    assert undone(steps, 1) == ["ctx/rows"] and steps.ctx == {"rows": ["x", "a", 1]}
