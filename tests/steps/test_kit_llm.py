@@ -302,6 +302,7 @@ def test_a_reply_that_is_no_json(text: str) -> None:
 
 def test_pieces() -> None:
     assert pieces_of("abc", "str", None) == ["abc"] and pieces_of("", "str", 5) == [""]
+    assert pieces_of([], "json", 1) == ["[]"]  # nothing is a question as well
     assert pieces_of("one two three four", "str", 9) == ["one two ", "three ", "four"]
     assert pieces_of("x" * 25, "str", 10) == ["x" * 10, "x" * 10, "x" * 5]
     assert pieces_of([1, 22, 333, 4444], "json", 9) == ["[1, 22]", "[333]", "[4444]"]
