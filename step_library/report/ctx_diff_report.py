@@ -92,9 +92,10 @@ def _report(old: str, new: str, found: Mapping[str, Any], lines: Sequence[str]) 
     rows += [[f"Changed cells of {column or 'the rows'}", f"{count:,}"] for column, count in found["columns"].items()]
     rows += [[f"Columns {kind}", ", ".join(found[f"columns_{kind}"])] for kind in ("added", "removed")
              if found[f"columns_{kind}"]]
+    differs = any(found[kind] for kind in ("added", "removed", "changed"))  # lines by column may be none even so
     return Report(
         title=f"Differences between {old} and {new}",
-        verdict="" if lines else "No differences",
+        verdict="" if differs else "No differences",
         sections=[Section("Summary", table=Table(["what", "how many"], rows, numbers=[1])),
                   *([Section("Differences", diff=lines)] if lines else [])],
     )

@@ -167,6 +167,12 @@ def test_a_page_and_markdown(make: Any) -> None:
     assert "| Columns added | age |" in text and "\n```diff\n--- before\n" in text and text.endswith("\n```\n")
 
 
+def test_rows_that_came_are_a_difference_where_no_column_has_changed(make: Any) -> None:
+    for old, new, said in (([], [{"x": 1}], False), ([{"x": 1}], [{"x": 1}], True)):
+        assert diff(make(old, new), mode="column", file="d.html") == []
+        assert ("No differences" in Path("d.html").read_text(encoding="utf-8")) is said
+
+
 def test_a_long_diff_is_cut(make: Any) -> None:
     assert diff(make(BEFORE, AFTER), limit=3) == [*PRINTED[:3], "… 5 more lines"]
     assert diff(make(BEFORE, AFTER), limit=8) == PRINTED
