@@ -14,7 +14,7 @@ import pytest
 from octo.context import Context
 from octo.errors import InvalidValue, MissingKey, OctoError, ShapeError
 from octo.param import MissingParam
-from step_library.events import ctx_event_bus
+from step_library.events import ctx_event_bus, ctx_pubsub
 from step_library.kit.events import publishing
 from step_library.kit.events.brokers import memory
 from tests.recipe.runs import Project
@@ -149,6 +149,18 @@ def test_reading(ctx: Any) -> None:
     assert ctx_event_bus.summary(ctx) == {
         "count": 3, "by_event": {"job_a": 1, "job_b": 1, "tick": 1}, "sources": ["x", "y"],
         "last": {"event": "tick", "timestamp": None, "source": None, "payload": {}}}
+
+
+def test_what_is_read_and_told_are_copies(ctx: Any) -> None:
+    heard: list[Any] = []
+    ends = [ctx_event_bus.subscribe("a", lambda event: heard.append(event["payload"].pop("n", None))) for _ in range(2)]
+    ctx_event_bus.run(ctx, {"event": "a", "payload": {"n": [1]}})
+    for end in ends:
+        end()
+    ctx_event_bus.get_events(ctx)[0]["payload"]["n"].append(2)
+    ctx_event_bus.summary(ctx)["last"]["payload"]["n"].append(3)
+    ctx_pubsub.run(ctx, {"subscribe": "a", "peek": True})["events"][0]["payload"]["n"].append(4)
+    assert heard == [[1], [1]] and plain(ctx)[0]["payload"] == {"n": [1]}
 
 
 def test_who_subscribed_is_told(ctx: Any, caplog: pytest.LogCaptureFixture) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from octo.param import ParamError
 from octo.store import checked
+from octo.store.values import copied
 from step_library.kit.events.choosing import EVENTS, MATCHES, TAKEN, fits, name_of, older_than, whole
 from step_library.kit.records import records
 from step_library.kit.records.taking import take
@@ -80,6 +81,6 @@ def _tell(event: dict[str, Any]) -> None:
         callbacks = [callback for wanted, match, callback in _callbacks if fits(event["event"], wanted, match)]
     for callback in callbacks:
         try:
-            callback(dict(event))
+            callback(copied(event))
         except Exception:
             log.warning("a subscriber of the event %s failed", event["event"], exc_info=True)
