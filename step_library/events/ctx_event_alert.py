@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from octo.scriptlet import Param, scriptlet
+from octo.store.values import copied
 from step_library.events import ctx_notify_advanced
 from step_library.kit.events.alerting import Alert, by_channel, by_function
 from step_library.kit.events.choosing import EVENTS, MATCHES, TAKEN, chooser, name_of, whole
@@ -68,7 +69,8 @@ def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
     if claim:
         found = take(ctx, EVENTS, is_meant, limit=limit, changed=lambda entry: {**entry, MARK: claim})
     else:
-        found = [entry for entry in (plain_list(ctx, EVENTS) if EVENTS in ctx else []) if is_meant(entry)][:limit]
+        there = plain_list(ctx, EVENTS) if EVENTS in ctx else []
+        found = [copied(entry) for entry in there if is_meant(entry)][:limit]
     events = [whole(entry) if params["payload"] is None else {**whole(entry), "payload": params["payload"]}
               for entry in found]
     done = {"alerted": bool(events) and not params["dry_run"], "count": len(events), "event": params["event"]}

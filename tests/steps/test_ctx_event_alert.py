@@ -92,6 +92,11 @@ def test_no_event_and_no_payload(ctx: Any) -> None:
     assert told == [{}] and plain(ctx) == EVENTS and list(ctx) == ["events"]
 
 
+def test_a_notifier_may_change_what_it_is_given(ctx: Any) -> None:
+    alert(ctx, fn=lambda payload: told.append(payload.pop("error")))
+    assert told == ["MemoryError"] and plain(ctx) == EVENTS
+
+
 def test_functions_of_several_kinds(ctx: Any) -> None:
     alert(ctx, fn=lambda ctx, payload: told.append((len(ctx["events"]), payload["job_id"])))
     alert(ctx, fn=lambda payload, urgent=True: told.append((urgent, payload["job_id"])))
