@@ -161,6 +161,11 @@ class Context(Group):
         return self._access.author.visit > 0
 
     @property
+    def in_background(self) -> bool:
+        """Whether this is the handle of a background step or of a job, whose changes no call of a step undoes."""
+        return self.in_a_run and not self._access.author.call
+
+    @property
     def jobs(self) -> Any:
         """The run's job pool, for a step that returns and leaves work behind: `ctx.jobs.submit(function, params={…})`.
 

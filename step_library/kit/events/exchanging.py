@@ -72,7 +72,7 @@ def stops_of(ctx: Ctx) -> list[threading.Event]:
 
 def is_left_alone(ctx: Ctx) -> bool:
     """Whether this is a background step or a job: to return is the right answer to being asked to stop."""
-    return isinstance(ctx, Context) and ctx.in_a_run and not ctx._access.author.call
+    return isinstance(ctx, Context) and ctx.in_background
 
 
 class Listener:
