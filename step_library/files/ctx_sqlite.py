@@ -29,6 +29,7 @@ from step_library.kit.values.ctx_values import Ctx
         Param("within", "str | list[str] | null", None, "folders that the file has to be in"),
         Param("url", "str | null", None, "instead of db: the SQLAlchemy URL of a database; secrets as ${NAME} from "
               "the environment: postgresql://me:${PGPASSWORD}@host/name"),
+        Param("query_timeout", "float", 3600.0, "url of PostgreSQL: seconds that one statement may take"),
     ]
 )
 def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
@@ -46,14 +47,14 @@ def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
     work = parts_of(ctx, params)
     if not any(part.action or part.query for part in work):
         return {"status": "noop"}
-    if params["timeout"] < 0:
-        raise UsageError("timeout: seconds from 0 on")
+    if params["timeout"] < 0 or params["query_timeout"] < 0:
+        raise UsageError("timeout and query_timeout: seconds from 0 on")
     if params["read_only"] and any(part.action for part in work):
         raise UsageError("read_only: an action changes the database")
     if params["url"] is not None:
         from step_library.kit.formats.sql_urls import in_database
 
-        done = in_database(params["url"], work, params["read_only"], params["timeout"])
+        done = in_database(params["url"], work, params["read_only"], params["timeout"], params["query_timeout"])
     else:
         done = _in_file(params["db"], work, params)
     for part in work:

@@ -190,6 +190,12 @@ def test_a_row_that_is_locked(ctx: Any, url: str) -> None:
     database.engine.dispose()
 
 
+def test_a_statement_that_takes_too_long(postgres: tuple[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PG_PASSWORD", postgres[1])
+    with pytest.raises(sqlite3.OperationalError, match="statement timeout"):
+        ctx_sqlite.run({}, {"url": postgres[0], "query": "SELECT pg_sleep(60)", "query_timeout": 0.05})
+
+
 @pytest.mark.parametrize(("params", "error", "words"), [
     ({}, KeyError, "'db' is missing"),
     ({"url": "sqlite://", "db": "x.db", "query": "SELECT 1"}, UsageError, "url: it is given instead of db"),

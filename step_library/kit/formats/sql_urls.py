@@ -53,7 +53,8 @@ class Database:
             raise ShapeError(f"{self.name}: text with half a character does not fit ({what})") from None
 
 
-def in_database(url: str, work: Sequence[Part], read_only: bool, timeout: float) -> list[dict[str, Any]]:
+def in_database(url: str, work: Sequence[Part], read_only: bool, timeout: float,
+                query_timeout: float) -> list[dict[str, Any]]:
     """Do all of the work or nothing; the results. UsageError for what is no URL, NotAvailable without its driver."""
     database = _database(url, timeout)
     kind = database.engine.dialect.name
@@ -63,14 +64,15 @@ def in_database(url: str, work: Sequence[Part], read_only: bool, timeout: float)
         return [{DONE[part.action]: 0} for part in work]
     alone = len(work) == 1 and not work[0].action and not read_only  # VACUUM and the like go into no transaction
     try:
-        with database.telling("connect"), database.engine.connect() as connection:
+        with database.telling("connect, begin or commit"), database.engine.connect() as connection:
             if alone:
                 connection.execution_options(isolation_level="AUTOCOMMIT")
             connection.execution_options(changes=any(part.action for part in work))
             with connection.begin():
                 if kind == "postgresql":
-                    wait = max(1, math.ceil(timeout * 1000))  # 0 would be for ever
-                    connection.exec_driver_sql(f"SET lock_timeout = {wait}")
+                    for setting, seconds in (("lock_timeout", timeout), ("statement_timeout", query_timeout)):
+                        milliseconds = max(1, math.ceil(seconds * 1000))  # 0 would be for ever
+                        connection.exec_driver_sql(f"SET {setting} = {milliseconds}")
                 if read_only:
                     connection.exec_driver_sql("PRAGMA query_only = ON" if kind == "sqlite" else
                                                "SET TRANSACTION READ ONLY")
