@@ -6,6 +6,7 @@ import io
 import json
 import math
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 from octo.errors import InvalidValue
@@ -58,8 +59,15 @@ def json_lines(stream: Any, name: str) -> Iterator[Any]:
 def json_items(stream: Any, name: str) -> Iterator[Any]:
     """The items of a file that is a JSON list of dicts or lists, without the whole of it in memory."""
     text = _Text(stream, name)
+    try:
+        yield from _items(text)
+    finally:
+        text.leave()
+
+
+def _items(text: _Text) -> Iterator[Any]:
     if text.next_char() != "[":
-        raise BadFile(f"{name} is to be a JSON list of rows; to read it as a whole: file_to_ctx")
+        raise BadFile(f"{text.name} is to be a JSON list of rows; to read it as a whole: file_to_ctx")
     text.skip(1)
     following = text.next_char()
     while following != "]":
@@ -97,6 +105,11 @@ class _Text:
                 return self.buffer[self.place]
             if not self._more(PIECE):
                 return ""
+
+    def leave(self) -> None:
+        """The file itself is closed by who opened it."""
+        with suppress(ValueError):  # it is closed already
+            self._stream.detach()
 
     def skip(self, count: int) -> None:
         self.place += count
