@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from typing import Any
 
@@ -92,7 +92,7 @@ def _with_text(texts: list[str], keys: list[str]) -> list[str]:
 
 def _of_type(ctx: Ctx, wanted: list[Kind], keys: list[str]) -> list[str]:
     there = dict(ctx.items()) if isinstance(ctx, Context) else ctx  # all at once: a look at each key takes longer
-    values = list(there.values() if keys == list(there) else map(there.get, keys))
+    values: Collection[Any] = there.values() if keys == list(there) else list(map(there.get, keys))
     one_of_each = dict(zip(map(type, values), values, strict=True))
     fitting = {cls for cls, value in one_of_each.items() if any(kind.fits(value) for kind in wanted)}
     if len(fitting) == len(one_of_each):
