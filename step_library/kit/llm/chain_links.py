@@ -70,14 +70,13 @@ class Link:
         values = {key: plain(ctx, key) for key in ctx}
         return all(bool(test(values)) is wanted for test, wanted in self.tests)
 
-    def run(self, ctx: Ctx, session: Session) -> int:
-        """Ask and put the reply into ctx; its length."""
+    def run(self, ctx: Ctx, session: Session) -> int | None:
+        """Ask and put the reply into ctx; its length. None where a failure left nothing to be put there."""
         data = data_of(ctx, self.own["input_key"], self.where)
         name = ", ".join(self.keys)
         if not self.own["each"]:
             ask = Ask(self.where, self.prompt, data, self.settings, name)
-            asked(ctx, session, ask, self.settings, self.out, STEP, ERRORS)
-            return len(ask.text)
+            return len(ask.text) if asked(ctx, session, ask, self.settings, self.out, STEP, ERRORS) else None
         if not isinstance(data, list):
             raise ShapeError(f"{self.where}: with each ctx[{name!r}] is to be a list, not {described(data)}")
         asks = [Ask(f"{self.where}, element {place}", self.prompt, each, self.settings, name)
@@ -85,8 +84,7 @@ class Link:
         answer(ctx, session, asks, workers=self.settings["workers"])
         error = next((ask.error for ask in asks if ask.error), None)
         if error is not None:
-            failed(ctx, error, self.settings, self.out, STEP, ERRORS)
-            return 0
+            return 0 if failed(ctx, error, self.settings, self.out, STEP, ERRORS) else None
         put(ctx, self.out, [ask.value for ask in asks], self.settings, [ask.text for ask in asks])
         return sum(len(ask.text) for ask in asks)
 
