@@ -113,6 +113,17 @@ def test_what_a_failing_link_leaves(ctx: Any) -> None:
         assert ctx["list"] == "none" and len(ctx["errors"]) == 1
 
 
+def test_a_link_behind_one_that_was_skipped(ctx: Any) -> None:
+    """Its input is not there: a failure of its own, dealt with as all of them are."""
+    links = [{**TWO[0], "when": "False"}, TWO[1]]
+    with pytest.raises(MissingKey, match=r"chain\[1\]: .*no key 'summary'"):
+        chain(ctx, *links)
+    assert chain(ctx, *links, error_to_ctx=True) == {"outputs": [], "skipped": ["summary", "list"]}
+    assert "no key 'summary'" in ctx["errors"][0]["error"] and "llm_usage" not in ctx
+    links[1] = {**TWO[1], "on_error": "default", "default": "none"}
+    assert chain(ctx, *links)["skipped"] == ["summary"] and ctx["list"] == "none"
+
+
 def test_links_under_a_condition(ctx: Any) -> None:
     links = [{**TWO[0], "when": "len(ctx['text']) > 3"}, {**TWO[0], "out": "b", "skip_if": "ctx['text'] == 'T'"},
              {**TWO[0], "out": "c", "when": "ctx['text'] == 'T'"}]
