@@ -54,8 +54,6 @@ class Access:
         self.closed = False
         self.jobs: Any = None
         """Where the step may leave work behind: the run's job pool, where there is one."""
-        self.is_copy = False
-        """In a worker process: what is changed here is laid on the run's state when the body is over."""
         self.checks: Mapping[str, Check] = {}
         """By key of ctx: what a new value must pass."""
 

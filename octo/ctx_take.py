@@ -7,6 +7,7 @@ from typing import Any
 
 from octo.errors import InvalidValue, NotAvailable
 from octo.store import MISSING, Transaction, spell
+from octo.store.memory import MemoryState
 from octo.store.values import copied
 
 from .access import Access
@@ -17,7 +18,7 @@ Change = Callable[[Any], Any]
 
 def check_can_take(access: Access, key: str) -> None:
     """NotAvailable in a worker process: it has a copy of ctx, so another step could take the same."""
-    if access.is_copy:
+    if isinstance(access.file, MemoryState) and access.file.is_copy:
         raise NotAvailable(f"entries of ctx[{key!r}] are taken by steps that run in the run's own process (executor: "
                            "thread): a worker has a copy of ctx, so another step could take the same")
 
