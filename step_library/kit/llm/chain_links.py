@@ -74,8 +74,8 @@ class Link:
         """Ask and put the reply into ctx; its length. None where a failure left nothing to be put there."""
         try:
             data = data_of(ctx, self.own["input_key"], self.where)
-        except MissingKey as error:  # the link that writes it was skipped
-            return 0 if failed(ctx, error, self.settings, self.out, STEP, ERRORS) else None
+        except MissingKey as missing:  # the link that writes it was skipped
+            return 0 if failed(ctx, missing, self.settings, self.out, STEP, ERRORS) else None
         name = ", ".join(self.keys)
         if not self.own["each"]:
             ask = Ask(self.where, self.prompt, data, self.settings, name)
