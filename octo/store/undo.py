@@ -5,7 +5,6 @@ Also the end of a transaction that fails in memory: take back its newest changes
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Any
 
@@ -264,9 +263,12 @@ def _take_again(tree: Tree, op: Op) -> None:
 
 
 def _place_of(item: Any, there: list[Any], before: int) -> int | None:
-    """Where an item is now: where it was `before`, else the first that is equal."""
-    places = itertools.chain([before] if before < len(there) else [], range(len(there)))
-    return next((place for place in places if there[place] == item and not diff(there[place], item)), None)
+    """Where an item is now that was at `before`: the nearest that is equal, of two the one in front."""
+    for distance in range(max(before + 1, len(there) - before)):
+        for place in (before - distance, before + distance):
+            if 0 <= place < len(there) and there[place] == item and not diff(there[place], item):
+                return place
+    return None
 
 
 class Mark:

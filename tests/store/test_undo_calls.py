@@ -221,7 +221,7 @@ def test_many_changes_are_undone_in_a_moment() -> None:
 
 
 def test_what_is_taken_is_meant_by_its_value() -> None:
-    """1, 1.0 and true are three values; of equal ones it is the one at its place; what is gone is not missed."""
+    """1, 1.0 and true are three values; of equal ones it is the nearest; what is gone is not missed."""
     steps = in_memory({"rows": [1.0, 1, "x", 1]})
     steps.handles[1]["rows"].insert(0, True)
     steps.handles[1]["rows"].append("mine")
