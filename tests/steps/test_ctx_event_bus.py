@@ -16,7 +16,7 @@ from octo.errors import InvalidValue, MissingKey, OctoError, ShapeError
 from octo.param import MissingParam
 from step_library.events import ctx_event_bus, ctx_pubsub
 from step_library.kit.events import publishing
-from step_library.kit.events.brokers import memory
+from step_library.kit.events.memory_broker import memory
 from tests.recipe.runs import Project
 
 

@@ -16,7 +16,8 @@ import pytest
 
 from octo.context import Context
 from octo.errors import UsageError
-from step_library.kit.llm.backends import Echo, Reply, Request
+from step_library.kit.llm.backend import Reply, Request
+from step_library.kit.llm.backends import Echo
 from step_library.kit.llm.calls import GRACE, Calls
 from step_library.kit.llm.failures import BadReply, BudgetExceeded, LlmFailed, LlmStopped, LlmTimeout
 from step_library.kit.llm.messages import library_of, named, pieces_of

@@ -13,7 +13,7 @@ from octo.engine.retry import Retry
 from octo.errors import InvalidValue, OctoError, ShapeError
 from octo.executors.jobs import current_job
 from octo.store import checked, dumps, loads
-from step_library.kit.events.brokers import Broker, BrokerFailed, Message, Next
+from step_library.kit.events.broker import Broker, BrokerFailed, Message, Next
 from step_library.kit.records.records import now_text
 from step_library.kit.values.ctx_values import Ctx
 

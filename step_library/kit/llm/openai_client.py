@@ -10,7 +10,7 @@ import time
 from typing import Any, cast
 
 from octo.errors import NotAvailable
-from step_library.kit.llm.backends import OnPiece, Reply, Request, estimated_tokens
+from step_library.kit.llm.backend import OnPiece, Reply, Request, estimated_tokens
 from step_library.kit.llm.failures import LlmFailed, LlmTimeout
 
 try:

@@ -16,7 +16,8 @@ from typing import Any
 from octo.context import Context
 from octo.engine.retry import Retry
 from octo.errors import OctoError, UsageError
-from step_library.kit.llm.backends import MODEL, Reply, Request, backend_of
+from step_library.kit.llm.backend import Reply, Request
+from step_library.kit.llm.backends import MODEL, backend_of
 from step_library.kit.llm.call_records import CallRecords
 from step_library.kit.llm.calls import Call, Calls
 from step_library.kit.llm.failures import BadReply, LlmFailed
