@@ -25,6 +25,7 @@ from step_library.kit.values.ctx_copies import (
 from step_library.kit.values.ctx_values import Ctx, described, plain
 
 Entries = list[dict[str, Any]]
+TOLD = ("log", "events", "errors", "trace")
 
 
 @scriptlet(
@@ -72,13 +73,17 @@ def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
 
 @contextmanager
 def rollback_on_error(ctx: Ctx, keys: Sequence[str] | None = None) -> Iterator[None]:
-    """For `with`: what raises inside leaves ctx, or these keys of it, as it was before."""
+    """For `with`: what raises inside leaves ctx, or these keys of it, as it was before.
+
+    What was told inside in the log, events, errors and trace stays, as when a run undoes a step.
+    """
     before = copied_ctx(ctx, keys=keys)
     try:
         yield
     except BaseException:
         with one_change(ctx):
-            put_back(ctx, plan(ctx, before, where="the point", keys=keys))
+            told = [key for key in TOLD if key in ctx] if keys is None else []
+            put_back(ctx, plan(ctx, before, where="the point", keys=keys, exclude=told))
         raise
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from octo.context import Context
 from octo.errors import OctoError, UsageError
+from step_library.observe import ctx_logger, ctx_trace
 from step_library.state import ctx_checkpoint, ctx_step_rollback_point
 from step_library.state.ctx_step_rollback_point import rollback_on_error
 from tests.recipe.runs import Project
@@ -140,6 +141,21 @@ def test_the_context_manager(ctx: Any) -> None:
     with rollback_on_error(ctx):
         ctx["foo"] = 9
     assert ctx["foo"] == 9
+
+
+def test_what_was_told_inside_outlives_the_failure(ctx: Any) -> None:
+    ctx["log"] = [{"msg": "before"}]
+    with pytest.raises(ValueError, match="no"), rollback_on_error(ctx):
+        ctx["foo"] = 1
+        ctx_logger.run(ctx, {"msg": "it goes wrong"})
+        ctx_trace.run(ctx, {"step": "s", "info": "here"})
+        raise ValueError("no")
+    assert [entry["msg"] for entry in ctx["log"]] == ["before", "it goes wrong"] and ctx["trace"][0]["info"] == "here"
+    assert ctx["foo"] == 123
+    with pytest.raises(ValueError, match="no"), rollback_on_error(ctx, keys=["log"]):
+        ctx_logger.run(ctx, {"msg": "again"})
+        raise ValueError("no")
+    assert len(ctx["log"]) == 2
 
 
 @pytest.mark.parametrize(("there", "params", "error", "words"), [
