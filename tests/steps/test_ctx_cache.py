@@ -93,6 +93,7 @@ def test_what_is_kept_is_nobodys_else(ctx: Any) -> None:
 
 
 def test_parameterised_keys(ctx: Any) -> None:
+    """The third documented example."""
     def filter_above(lst: list[int], threshold: int) -> list[int]:
         return [x for x in lst if x > threshold]
 

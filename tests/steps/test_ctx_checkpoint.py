@@ -30,6 +30,7 @@ def data(ctx: Any) -> Any:
 
 
 def test_checkpoints_do_not_nest_and_outlive_a_restore(ctx: Any) -> None:
+    """The fifth documented example."""
     assert point(ctx, "save", "one") == {"checkpoint_saved": "one"}
     ctx["foo"], ctx["new"] = 888, True
     ctx["bar"].append(4)
@@ -45,6 +46,7 @@ def test_checkpoints_do_not_nest_and_outlive_a_restore(ctx: Any) -> None:
 
 
 def test_the_same_name_replaces(ctx: Any) -> None:
+    """The sixth documented example."""
     point(ctx, "save", "a", comment="first")
     point(ctx, "save", "b")
     ctx["foo"] = 5
@@ -165,6 +167,7 @@ def test_an_empty_ctx_and_what_stood_in_a_ctx_before() -> None:
 
 
 def test_in_a_recipe_over_a_resume(tmp_path: Path) -> None:
+    """The third, fourth and seventh documented examples."""
     project = Project(tmp_path / "p")
     project.bodies("""
         from pathlib import Path

@@ -29,6 +29,7 @@ def values(entries: Any) -> list[Any]:
 
 
 def test_appends_in_order(ctx: Any) -> None:
+    """The second and fourth documented examples."""
     before = time.time()
     for value in (34.21, 34.55, 34.1):
         found = history(ctx, "append", value=value)
@@ -60,6 +61,7 @@ def test_a_value_of_ctx(ctx: Any) -> None:
 
 
 def test_which_entries(ctx: Any) -> None:
+    """The sixth documented example."""
     ctx["_history"] = {"t": [{"timestamp": float(n), "value": n, "tag": "odd" if n % 2 else "even"} for n in range(6)]}
     assert values(history(ctx, start_time=2, end_time=4)) == [2, 3, 4]
     assert values(history(ctx, last=2)) == [4, 5] and history(ctx, last=0) == []
@@ -70,6 +72,7 @@ def test_which_entries(ctx: Any) -> None:
 
 
 def test_prune_restore_clear(ctx: Any) -> None:
+    """The seventh and eighth documented examples."""
     for value in range(5):
         history(ctx, "append", value=[value])
     assert history(ctx, "restore", index=-2) == {"restored": "t", "index": 3, "value": [3]} and ctx["t"] == [3]
@@ -129,6 +132,7 @@ def test_threads(ctx: Any) -> None:
 
 
 def test_in_a_recipe_over_a_resume(tmp_path: Path) -> None:
+    """The fifth documented example."""
     project = Project(tmp_path / "p")
     project.bodies("""
         from pathlib import Path

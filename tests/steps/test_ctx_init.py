@@ -20,6 +20,7 @@ def both(**there: Any) -> list[Any]:
 
 
 def test_the_caller_appends_to_what_was_made() -> None:
+    """The sixth documented example."""
     for ctx in both():
         ctx_init.run(ctx, {"keys": ["step_events", "other"]})
         ctx["step_events"].append({"status": "started"})

@@ -32,6 +32,7 @@ def ctx(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_ctx_is_as_the_file_and_the_stores_stay(ctx: Any) -> None:
+    """The eighth documented example."""
     assert ctx_restore.run(ctx, {"file": "s.json"}) == {"restored": "s.json", "keys": ["a", "rows", "d"]}
     assert ctx == {**FILE, **STORES}
     ctx["rows"].append(1)
@@ -40,6 +41,7 @@ def test_ctx_is_as_the_file_and_the_stores_stay(ctx: Any) -> None:
 
 
 def test_an_empty_ctx_equals_the_file(tmp_path: Path) -> None:
+    """The first, second and seventh documented examples."""
     path = tmp_path / "s.json"
     path.write_text(json.dumps({**FILE, "_checkpoints": {"old": {}}}))
     there: list[Any] = [{}, Context()]
@@ -63,6 +65,7 @@ def test_the_envelope(ctx: Any, packed: bool) -> None:
 
 
 def test_in_part(ctx: Any) -> None:
+    """The ninth documented example."""
     assert ctx_restore.run(ctx, {"file": "s.json", "keys": ["rows"]})["keys"] == ["rows"]
     assert ctx == {**NOW, "rows": FILE["rows"]}
     ctx_restore.run(ctx, {"file": "s.json", "exclude": ["gone", "d"]})
@@ -151,6 +154,7 @@ def test_on_a_context_only_what_differs_is_a_change(tmp_path: Path) -> None:
 
 
 def test_in_a_recipe(tmp_path: Path) -> None:
+    """The third, fourth and sixth documented examples."""
     project = Project(tmp_path / "p")
     project.bodies("""
         from pathlib import Path
@@ -177,6 +181,7 @@ def test_in_a_recipe(tmp_path: Path) -> None:
 
 
 def test_branches_in_a_recipe(tmp_path: Path) -> None:
+    """The fifth documented example."""
     project = Project(tmp_path / "p")
     project.bodies("""
         def branch(ctx, n):

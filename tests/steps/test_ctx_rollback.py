@@ -37,6 +37,7 @@ def data(ctx: Any) -> Any:
 
 
 def test_back_to_the_file(ctx: Any) -> None:
+    """The first and seventh documented examples."""
     assert back(ctx, errors_key="errors") == {"rolled_back": True}
     assert data(ctx) == SNAP
     [entry] = ctx["rollback_history"]
@@ -126,6 +127,7 @@ def test_a_bad_file_leaves_ctx_alone(ctx: Any, content: str | None, error: type[
 
 
 def test_stop_in_a_recipe_and_the_resume(tmp_path: Path) -> None:
+    """The eighth documented example."""
     project = Project(tmp_path / "p")
     project.bodies("""
         def risky(ctx):

@@ -88,6 +88,7 @@ def test_the_command_line() -> None:
 
 
 def test_in_a_recipe_over_a_resume(tmp_path: Path) -> None:
+    """The sixth documented example."""
     project = Project(tmp_path / "p")
     project.bodies("""
         from pathlib import Path

@@ -33,12 +33,14 @@ def read(path: str) -> Any:
 @pytest.mark.parametrize("name", ["Data/custom_snapshot.json", "Data/ctx_snapshot_20250826.json",
                                   "Data/post_ai_analysis.json"])
 def test_documented_names(ctx: Any, name: str) -> None:
+    """The second, third and fourth documented examples."""
     assert ctx_snapshot.run(ctx, {"out": name}) == {"snapshot": name}
     assert read(name) == DATA and ctx == ROWS
     assert [path.name for path in Path("Data").iterdir()] == [Path(name).name]
 
 
 def test_automatic_names_do_not_overwrite_one_another(ctx: Any) -> None:
+    """The first documented example."""
     made = [ctx_snapshot.run(ctx, params)["snapshot"] for params in ({}, {"out": ""}, {"out": None})]
     assert re.fullmatch(r"Data/ctx_snapshot_\d+\.json", made[0]) and len(set(made)) == 3
     assert [read(path) for path in made] == [DATA] * 3
@@ -46,6 +48,7 @@ def test_automatic_names_do_not_overwrite_one_another(ctx: Any) -> None:
 
 
 def test_the_envelope(ctx: Any) -> None:
+    """The fifth documented example."""
     ctx_snapshot.run({"a": 1}, {"out": "Data/x.json", "by": "me"})
     text = Path("Data/x.json").read_text()
     found = json.loads(text)
@@ -72,6 +75,7 @@ def test_keys_and_compressed(ctx: Any) -> None:
 
 
 def test_retain(ctx: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sixth documented example."""
     Path("Data").mkdir()
     others = ["ctx_snapshot_mine.json", "other.json", "ctx_snapshot_1_2_3.json", "ctx_snapshot_5.json.bak"]
     for name in [*others, "ctx_snapshot_9.json", "ctx_snapshot_100.json", "ctx_snapshot_100_2.json.gz"]:
@@ -85,6 +89,7 @@ def test_retain(ctx: Any, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_what_changed_since_another(ctx: Any) -> None:
+    """The seventh documented example."""
     ctx_snapshot.run(ctx, {"out": "before.json"})
     ctx["a"] = 2
     ctx["rows"].append([3, "x"])
@@ -98,6 +103,7 @@ def test_what_changed_since_another(ctx: Any) -> None:
 
 
 def test_restore_audit_and_after(ctx: Any) -> None:
+    """The eighth documented example."""
     told: list[str] = []
     ctx_snapshot.run(ctx, {"out": "s.json", "after": lambda snapshot: told.append(snapshot), "audit": True})
     assert told == ["s.json"] and ctx["audit"][0]["status"] == "success" and "audit" not in read("s.json")

@@ -32,6 +32,7 @@ def data(ctx: Any) -> Any:
 
 
 def test_the_defaults(ctx: Any) -> None:
+    """The third and fourth documented examples."""
     assert point(ctx, "mark") == {"rollback_marked": "rollback_point"}
     assert ctx["rollback_point"] == {"foo": 123, "bar": [1, 2, 3]}
     ctx["bar"].append(4)
@@ -64,6 +65,7 @@ def test_points_do_not_nest_and_outlive_one_another(ctx: Any) -> None:
 
 
 def test_history(ctx: Any) -> None:
+    """The seventh and eighth documented examples."""
     point(ctx, "mark", out="e")
     for number in (1, 2, 3):
         ctx["foo"] = number
@@ -190,6 +192,7 @@ def test_empty_and_on_a_context_only_what_differs_is_a_change() -> None:
 
 
 def test_in_a_recipe_over_a_resume(tmp_path: Path) -> None:
+    """The fifth and sixth documented examples."""
     project = Project(tmp_path / "p")
     project.bodies("""
         from pathlib import Path

@@ -59,6 +59,7 @@ def test_the_peak_of_nested_blocks(ctx: Any) -> None:
 
 
 def test_blocks_in_threads_are_marked(ctx: Any) -> None:
+    """The fifth documented example."""
     both = threading.Barrier(2, timeout=30)
 
     def work(name: str) -> None:
