@@ -143,3 +143,44 @@ def test_in_a_recipe_that_goes_on(tmp_path: Path) -> None:
     (project.folder / "go").touch()
     assert project.run().status == "COMPLETE_SUCCESS"
     assert project.steps["diff"]["result"] == {"added": [], "removed": [], "changed": ["n"]}
+
+
+def test_a_deep_copy_as_snapshot(ctx: Any) -> None:
+    """The second documented example: `copy.deepcopy(ctx)`, later steps, and what changed since."""
+    snapshot = copy.deepcopy(ctx)
+    ctx["rows"].append({"id": 3})
+    ctx["later"] = 1
+    assert ctx_diff.run(ctx, {"old": snapshot}) == {"added": ["later"], "removed": [], "changed": ["rows"]}
+
+
+def test_a_dashboard_that_looks_again_and_again() -> None:
+    """The third documented example: each look is compared with the one before, so that updates can stand out."""
+    ctx = Context(n=1, kept=0)
+    seen = []
+    last_ctx = ctx.snapshot()
+    for value in (1, 2, 2):
+        ctx["n"] = value
+        seen.append(ctx_diff.run(ctx, {"old": last_ctx})["changed"])
+        last_ctx = ctx.snapshot()
+    assert seen == [[], ["n"], []]
+
+
+def test_a_recipe_compares_ctx_before_and_after(tmp_path: Path) -> None:
+    """The fourth documented example: the tag !!python/object is refused; a key of ctx that holds the copy is not."""
+    project = Project(tmp_path / "p")
+    recipe = """
+        ctx: {n: 2, before: {n: 1}}
+        steps:
+          - {name: compare_ctx_before_after, function: ctx_diff, params: {old: OLD}}
+    """
+    project.recipe(recipe.replace("OLD", '!!python/object:context.Context {}'))
+    assert "python/object" in str(project.refused())
+    project.recipe(recipe.replace("OLD", "before"))
+    assert project.run().status == "COMPLETE_SUCCESS"
+    assert project.steps["compare_ctx_before_after"]["result"] == {"added": [], "removed": [], "changed": ["n"]}
+
+
+def test_old_and_new_of_what_changed() -> None:
+    """The fifth documented example, recommended there: `details` gives old and new values."""
+    entry, = ctx_diff.run({"foo": 5}, {"old": {"foo": 2}, "details": True})["changed"]
+    assert entry.items() >= {"key": "foo", "old": 2, "new": 5}.items()

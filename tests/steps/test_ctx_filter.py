@@ -93,3 +93,25 @@ def test_mistakes(ctx: Any, params: dict[str, Any], words: str) -> None:
         ctx_filter.run(ctx, params)
     assert words in str(caught.value) and "filtered_keys" not in ctx
     assert isinstance(caught.value, UsageError) or caught.value.exit_code == 2
+
+
+def test_the_result_without_out(ctx: Any) -> None:
+    """The fourth documented example: without `out` the keys are in `ctx["filtered_keys"]`."""
+    ctx["foo"], ctx["my_foo"] = 1, 2
+    assert ctx_filter.run(ctx, {"pattern": "foo"}) == {"filtered": "filtered_keys"}
+    assert ctx["filtered_keys"] == ["foo", "my_foo"]
+
+
+def test_a_pattern_a_type_and_a_regular_expression_together(ctx: Any) -> None:
+    """The ninth documented example, proposed there: all three are to fit."""
+    ctx.update({"foo_rows": [1], "foo_count": 1, "my_foo": [2]})
+    asked = {"pattern": "foo", "type": list, "regex": "^foo.*$", "out": "foo_keys"}
+    assert ctx_filter.run(ctx, asked) == {"filtered": "foo_keys"} and ctx["foo_keys"] == ["foo_rows"]
+
+
+def test_the_choices_of_a_dropdown(ctx: Any) -> None:
+    """The tenth documented example: a dropdown of Dash takes the keys as its options."""
+    dash = pytest.importorskip("dash")
+    ctx_filter.run(ctx, {"pattern": "raw"})
+    dropdown = dash.dcc.Dropdown(options=[{"label": key, "value": key} for key in ctx.get("filtered_keys", [])])
+    assert dropdown.options == [{"label": "raw_a", "value": "raw_a"}, {"label": "raw_b", "value": "raw_b"}]

@@ -112,3 +112,37 @@ def test_in_a_recipe_that_goes_on(tmp_path: Path) -> None:
     (project.folder / "go").touch()
     assert project.run().status == "COMPLETE_SUCCESS" and project.steps["view"]["attempt"] == 1
     assert project.ctx["page"] == {"view": [{"id": 2}], "total": 1}
+
+
+def test_the_second_page_of_fifty(make: Any) -> None:
+    """The second documented example: rows 51 to 100, counted from 1, and the number of all."""
+    ctx = make({"test_data": [{"n": n} for n in range(1, 121)]})
+    found = ctx_view.run(ctx, {"key": "test_data", "page": 1, "page_size": 50})
+    assert [row["n"] for row in found["view"]] == list(range(51, 101)) and found["total"] == 120
+
+
+def test_the_third_ten_of_those_that_fit(make: Any) -> None:
+    """The third documented example: rows 21 to 30 of those with status fail."""
+    ctx = make({"test_data": [{"n": n, "status": "fail" if n % 2 else "ok"} for n in range(80)]})
+    found = ctx_view.run(ctx, {"key": "test_data", "filter": {"status": "fail"}, "page": 2, "page_size": 10})
+    assert [row["n"] for row in found["view"]] == list(range(41, 61, 2)) and found["total"] == 40
+
+
+def test_the_caller_keeps_it(make: Any) -> None:
+    """The fourth documented example: the caller puts view and total into ctx."""
+    ctx = make({"test_data": ROWS})
+    output = ctx_view.run(ctx, {"key": "test_data", "filter": {"status": "ok"}})
+    ctx.update({"test_data_view": output["view"], "test_data_total": output["total"]})
+    assert ctx["test_data_view"] == [ROWS[0], ROWS[2]] and ctx["test_data_total"] == 2
+
+
+def test_a_table_that_asks_for_its_pages(make: Any) -> None:
+    """The fifth documented example: the callback of a DataTable, with its page_current and page_size."""
+    ctx = make({"test_data": ROWS})
+
+    def rows_shown(selected: str | None, page_current: int, page_size: int) -> Any:
+        chosen = {"status": selected} if selected else {}
+        return ctx_view.run(ctx, {"key": "test_data", "filter": chosen, "page": page_current,
+                                  "page_size": page_size})["view"]
+
+    assert rows_shown("ok", 1, 1) == [ROWS[2]] and rows_shown(None, 0, 2) == ROWS[:2]
