@@ -9,7 +9,7 @@ import pytest
 
 from octo.context import Context
 from octo.errors import MissingKey, OctoError, ShapeError
-from step_library.data import ctx_table_view
+from step_library.data import ctx_table_view, ctx_view
 from tests.recipe.runs import Project
 
 FOO = [{"A": 1, "B": "x"}, {"B": None, "C": 2.5}]
@@ -126,3 +126,11 @@ def test_heads_of_ones_own(make: Any) -> None:
     ctx = make({"foo": [{"B": "x", "A": 1}]})
     ctx_table_view.run(ctx, {"key": "foo", "out": "foo_table", "columns": columns})
     assert ctx["foo_table"]["columns"] == columns
+
+
+def test_one_sorted_page_of_rows_as_a_table(make: Any) -> None:
+    ctx = make({"rows": [{"n": 1}, {"n": 3}, {"n": 2}]})
+    ctx_view.run(ctx, {"key": "rows", "sort_by": "n", "reverse": True, "page_size": 2, "out": "page"})
+    ctx_table_view.run(ctx, {"key": "page", "out": "table", "source": True})
+    assert ctx["table"] == {"columns": [{"name": "n", "id": "n"}], "rows": [{"n": 3}, {"n": 2}],
+                            "source": {"key": "page", "rows": 2}}

@@ -146,3 +146,34 @@ def test_a_table_that_asks_for_its_pages(make: Any) -> None:
                                   "page_size": page_size})["view"]
 
     assert rows_shown("ok", 1, 1) == [ROWS[2]] and rows_shown(None, 0, 2) == ROWS[:2]
+
+
+def test_numbers_summed_up_over_all_that_fit(make: Any) -> None:
+    ctx = make({"rows": [*ROWS, {"v": True}, {"v": "text"}], "odd": [{"v": float("nan")}] if make is dict else [{}]})
+    found = ctx_view.run(ctx, {"key": "rows", "page_size": 1, "summary": ["v", "at.x", "no"], "out": "page"})
+    assert found["summary"] == {
+        "v": {"count": 3, "sum": 157, "mean": 157 / 3, "min": 16, "max": 99},
+        "at.x": {"count": 1, "sum": 1, "mean": 1.0, "min": 1, "max": 1},
+        "no": {"count": 0, "sum": None, "mean": None, "min": None, "max": None}}
+    assert ctx["page"] == found and len(found["view"]) == 1
+    filtered = ctx_view.run(ctx, {"key": "rows", "filter": {"status": "ok"}, "summary": ["v"]})["summary"]
+    assert (filtered["v"]["count"], filtered["v"]["sum"]) == (2, 58)
+    assert ctx_view.run(ctx, {"key": "odd", "summary": ["v"]})["summary"]["v"]["count"] == 0
+
+
+def test_an_offset_instead_of_a_page(make: Any) -> None:
+    ctx = make({"rows": ROWS})
+    for offset, ids in ((0, [1, 2]), (1, [2, 3]), (3, [4]), (9, [])):
+        found = ctx_view.run(ctx, {"key": "rows", "offset": offset, "limit": 2})
+        assert [row["id"] for row in found["view"]] == ids and found["total"] == 4
+    for wrong, words in (({"offset": -1}, "'offset' is to be 0 or more"), ({"offset": 1, "page": 1}, "one or the")):
+        with pytest.raises(ValueError, match=words):
+            ctx_view.run(ctx, {"key": "rows", **wrong})
+
+
+def test_a_view_of_a_view(make: Any) -> None:
+    ctx = make({"rows": ROWS, "row": {"view": 3, "total": 1}})
+    ctx_view.run(ctx, {"key": "rows", "filter": {"status": "ok"}, "out": "good"})
+    assert ctx_view.run(ctx, {"key": "good", "filter": {"v__lt": 20}}) == {"view": [ROWS[2]], "total": 1}
+    with pytest.raises(ShapeError, match="is to be a list, not a dict of 2"):
+        ctx_view.run(ctx, {"key": "row"})
