@@ -184,3 +184,22 @@ def test_old_and_new_of_what_changed() -> None:
     """The fifth documented example, recommended there: `details` gives old and new values."""
     entry, = ctx_diff.run({"foo": 5}, {"old": {"foo": 2}, "details": True})["changed"]
     assert entry.items() >= {"key": "foo", "old": 2, "new": 5}.items()
+
+
+def test_the_differences_as_a_file(ctx: Any, tmp_path: Path) -> None:
+    page, table, data = (tmp_path / "new" / f"d.{ending}" for ending in ("html", "md", "json"))
+    ctx["odd"] = "<b>|x" + "y" * 500
+    for file in (page, table, data):
+        found = ctx_diff.run(ctx, {"old": OLD, "file": str(file)})
+    assert json.loads(data.read_text()) == found
+    lines = table.read_text().splitlines()
+    assert "| foo | value | 900 | 123 |" in lines and "| gone | removed | 1 |  |" in lines
+    assert "| new | added |  | 1 |" in lines and "2 added, 2 removed, 3 changed" in lines
+    assert "&lt;b&gt;|x" in page.read_text() and "y" * 201 not in page.read_text()
+    ctx_diff.run(ctx, {"old": OLD, "file": str(table), "nested": True, "filter_keys": ["rows"]})
+    assert '| rows/1 | added |  | {"id": 2} |' in table.read_text().splitlines()
+    ctx_diff.run(ctx, {"old": ctx, "file": str(table)})
+    assert "**No differences**" in table.read_text() and "|" not in table.read_text()
+    with pytest.raises(OctoError, match=r"'d.csv' is to end in .md, .html, .htm, .json"):
+        ctx_diff.run(ctx, {"old": OLD, "file": "d.csv", "out": "diff"})
+    assert "diff" not in ctx
