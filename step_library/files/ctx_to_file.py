@@ -65,7 +65,9 @@ def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
     if params["header"] is not None and kind not in ("csv", "tsv"):
         raise UsageError(f"header is for csv and tsv, not for {kind}")
     value, where = plain(ctx, key), f"ctx[{key!r}]"
-    names = _names(value)
+    names: list[str] = []
+    if params["required"] or params["sidecar"]:
+        names = list(map(str, params["header"])) if isinstance(params["header"], list) else _names(value)
     lacking = [name for name in params["required"] if name not in names]
     if lacking:
         raise ShapeError(f"{where} has no {', '.join(map(repr, lacking))}; it has {', '.join(names) or 'no names'}")
@@ -164,11 +166,13 @@ def _yaml(value: Any) -> bytes:
 
 
 def _names(value: Any) -> list[str]:
-    """The names of the keys of a dict, or of a table's columns."""
+    """The names of the keys of a dict, or of a table's columns: of dicts all that come up."""
     if isinstance(value, Mapping):
         return list(map(str, value))
+    if isinstance(value, (list, tuple)) and value and all(isinstance(row, Mapping) for row in value):
+        return list(dict.fromkeys(str(name) for row in value for name in row))
     first = value[0] if isinstance(value, (list, tuple)) and value else None
-    return list(map(str, first)) if isinstance(first, (list, tuple, Mapping)) else []
+    return list(map(str, first)) if isinstance(first, (list, tuple)) else []
 
 
 def _free_name(key: str, kind: str) -> str:

@@ -239,3 +239,16 @@ def test_in_a_recipe_with_a_resume(tmp_path: Path) -> None:
     assert project.run().status == "COMPLETE_SUCCESS"
     assert (project.folder / "Data" / "a.csv").read_text() == "mine"  # what was done is not done again
     assert json.loads((project.folder / "Data" / "2.json").read_text()) == [["a", "b"], [1, 2]]
+
+
+def test_columns_that_have_to_be_there_are_those_of_the_file(ctx: Any) -> None:
+    ctx["numbers"] = [[1, 2]]
+    ctx["late"] = [{"a": 1}, {"a": 2, "b": 3}]
+    assert written(ctx, key="numbers", path="n.csv", format="csv", header=["x", "y"], required=["y"],
+                   sidecar=True) == b"x,y\n1,2\n"
+    assert json.loads(Path("n.csv.meta.json").read_text())["columns"] == ["x", "y"]
+    assert written(ctx, key="late", path="l.csv", format="csv", required=["b"]) == b"a,b\n1,\n2,3\n"
+    with pytest.raises(ShapeError, match=r"ctx\['late'\] has no 'b'; it has a"):
+        ctx_to_file.run(ctx, {"key": "late", "path": "l.csv", "format": "csv", "header": ["a"], "required": ["b"]})
+    with pytest.raises(ShapeError, match=r"ctx\['late'\] has no 'c'; it has a, b"):
+        ctx_to_file.run(ctx, {"key": "late", "path": "l.json", "required": ["c"]})
