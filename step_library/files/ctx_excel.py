@@ -100,10 +100,10 @@ def pairs_of(given: Any) -> dict[str, str]:
     if isinstance(given, str):
         given = given.split()
     if isinstance(given, list):
-        pairs = [pair.partition(":") for pair in given]
-        wrong = [pair[0] for pair in pairs if not pair[0] or not pair[2]]
-        if wrong:
-            raise UsageError(f"sheets: {wrong[0]!r} is no pair such as metrics:Sheet1")
+        pairs = [pair.rpartition(":") for pair in given]  # a key may have a colon, a sheet may not
+        wrong = next((text for text, pair in zip(given, pairs, strict=True) if not pair[0] or not pair[2]), None)
+        if wrong is not None:
+            raise UsageError(f"sheets: {wrong!r} is no pair such as metrics:Sheet1")
         given = {key: title for key, _, title in pairs}
     for key, title in given.items():
         if not isinstance(title, str):

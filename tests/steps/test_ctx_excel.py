@@ -210,3 +210,9 @@ def test_in_a_recipe_with_a_resume(tmp_path: Path, step: str) -> None:
     (project.folder / "go").touch()
     assert project.run().status == "COMPLETE_SUCCESS"
     assert kinds(openpyxl.load_workbook(project.folder / "Data/o.xlsx")["Results"]) == [("LineChart", 1)]
+
+
+@pytest.mark.parametrize("step", BOTH)
+def test_a_key_with_a_colon(ctx: Any, step: ModuleType) -> None:
+    ctx["C:a"] = [[1]]
+    assert book(ctx, ["C:a:Sheet"], step).sheetnames == ["Sheet"]
