@@ -12,7 +12,7 @@ from typing import Any
 from octo.errors import MissingKey, ShapeError, UsageError
 from octo.param import Table
 from octo.scriptlet import Param, scriptlet
-from step_library.kit.files.file_io import FileFailed, allowed
+from step_library.kit.files.file_io import FileFailed, NoSuchFile, allowed
 from step_library.kit.formats.sqlite_errors import telling
 from step_library.kit.formats.sqlite_table import TYPES, Rows, as_json, quoted, store
 from step_library.kit.records.logged import LOG, logged
@@ -76,6 +76,8 @@ def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
         raise UsageError("timeout: seconds from 0 on")
     if params["read_only"] and any(part.action for part in work):
         raise UsageError("read_only: an action changes the database")
+    if params["read_only"] and not target.exists():
+        raise NoSuchFile(f"there is no database {db}, and read_only makes none")
     if not any(part.query or part.rows.count for part in work):
         results = [{DONE[part.action]: 0} for part in work]  # nothing is made
         return {"results": results} if params["batch"] else results[0]
