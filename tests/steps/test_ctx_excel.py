@@ -186,10 +186,12 @@ def test_a_large_table(ctx: Any) -> None:
     assert b'<row r="10000"' in ZipFile(book_path).read("xl/worksheets/sheet1.xml")
 
 
-def test_the_command(tmp_path: Path) -> None:
+@pytest.mark.parametrize("sheets", [["m:Metrics", "d:Summary"], ["m:Metrics d:Summary"]], ids=["words", "text"])
+def test_the_command(tmp_path: Path, sheets: list[str]) -> None:
+    """The sixth documented example of ctx_excel_advanced: --sheets takes pairs, separated by spaces."""
     (tmp_path / "ctx.json").write_text(json.dumps(CTX))
     command = [sys.executable, "-m", "step_library.files.ctx_excel_advanced", "--ctx-file", str(tmp_path / "ctx.json"),
-               "--sheets", "m:Metrics d:Summary", "--out", str(tmp_path / "all_results.xlsx")]
+               "--sheets", *sheets, "--out", str(tmp_path / "all_results.xlsx")]
     done = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[2])
     assert done.returncode == 0, done.stderr
     assert openpyxl.load_workbook(tmp_path / "all_results.xlsx").sheetnames == ["Metrics", "Summary"]

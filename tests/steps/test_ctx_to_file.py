@@ -81,6 +81,7 @@ def test_names_before_the_rows(ctx: Any) -> None:
 
 
 def test_packed_by_name_or_by_parameter(ctx: Any) -> None:
+    """The seventh documented example, wished for there: Data/output.csv.gz, by its ending or by a parameter."""
     assert gzip.decompress(written(ctx, key="t", path="Data/output.csv.gz", format="csv")).startswith(b"a,b\n")
     assert bz2.decompress(written(ctx, key="m", path="m.json.bz2", format="auto")).startswith(b"{")
     assert gzip.decompress(written(ctx, key="m", path="m", compression="gzip")).startswith(b"{")
