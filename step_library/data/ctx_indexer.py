@@ -61,8 +61,9 @@ def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
     if header or (start < len(rows) and isinstance(rows[start], list) and params["index_by"] is not None):
         fields = [position(field, header, where) for field in fields]
     values = _values(rows[start:] if start else rows, fields, where, params["missing"] == "skip")
+    del rows  # of a Context it is a copy, which needs room
     if isinstance(ctx, Context):
-        values = [value if type(value) is str or value is SKIPPED else _as_text(value) for value in values]
+        values = _as_texts(values)
     places = range(start, start + len(values))
     skipped = params["missing"] == "skip" and sum(value is SKIPPED for value in values)
     try:
@@ -113,9 +114,15 @@ def _values(rows: Sequence[Any], fields: list[Any], where: str, skip: bool) -> l
             for several in zip(*columns, strict=True)]
 
 
-def _as_text(value: Any) -> Any:
-    """A key as JSON would have it; a list or dict as it is, for the error."""
-    return value if isinstance(value, (list, dict)) else json.dumps(value)
+def _as_texts(values: list[Any]) -> list[Any]:
+    """Keys as JSON would have them; a list or dict as it is, for the error."""
+    kinds = set(map(type, values))
+    if kinds <= {str}:
+        return values
+    if kinds == {int}:
+        return list(map(str, values))  # as json.dumps, many times faster
+    return [value if isinstance(value, (str, list, dict)) or value is SKIPPED else json.dumps(value)
+            for value in values]
 
 
 def _twice(values: list[Any], start: int, where: str) -> ShapeError:

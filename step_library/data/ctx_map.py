@@ -55,6 +55,7 @@ def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
         if params["on_error"] != "stop":
             function = _tolerant(function, failed)
         mapped = _mapped(function, rows, params["threads"] if params["fn"] else 1)
+    del rows  # of a Context it is a copy, which needs room
     if params["on_error"] == "skip":
         mapped = [row for place, row in enumerate(mapped) if place not in failed]
     if params["drop_none"]:

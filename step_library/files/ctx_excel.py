@@ -9,7 +9,8 @@ from octo.errors import MissingKey, UsageError, nearest
 from octo.scriptlet import Param, ParamError, scriptlet
 from step_library.kit.files.file_io import allowed
 from step_library.kit.formats.workbook_charts import CHART, chart_of
-from step_library.kit.formats.workbooks import Sheet, sheet_of, write_book
+from step_library.kit.formats.workbook_sheets import Sheet, sheet_of
+from step_library.kit.formats.workbooks import write_book
 from step_library.kit.records.logged import LOG, logged
 from step_library.kit.records.records import check_list, event
 from step_library.kit.values.ctx_values import Ctx, plain
