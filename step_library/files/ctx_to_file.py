@@ -49,9 +49,9 @@ def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
 
     csv, tsv and parquet need a list of lists (names first, in csv if wanted) or of dicts. null and NaN become an empty
     cell, else null. What is added to a file that has rows goes under the names that stand there: they are not written
-    again, and the cells of dicts are in their order. Raises MissingKey, ShapeError (a ValueError and a TypeError) for what the
-    format cannot hold, and FileFailed (an OSError) for a file that cannot be written. Of several that append to a file
-    at once, none loses anything.
+    again, and the cells of dicts are in their order. Of several that append to a file at once, none loses anything.
+    Raises MissingKey, ShapeError (a ValueError and a TypeError) for what the format cannot hold, and FileFailed (an
+    OSError) for a file that cannot be written.
     """
     key, kind = params["key"], params["format"]
     path = params["path"]

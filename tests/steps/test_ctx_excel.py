@@ -218,3 +218,21 @@ def test_in_a_recipe_with_a_resume(tmp_path: Path, step: str) -> None:
 def test_a_key_with_a_colon(ctx: Any, step: ModuleType) -> None:
     ctx["C:a"] = [[1]]
     assert book(ctx, ["C:a:Sheet"], step).sheetnames == ["Sheet"]
+
+
+@pytest.mark.parametrize("step", BOTH)
+def test_other_names_of_columns(ctx: Any, step: ModuleType) -> None:
+    chart = {"sheet": "M", "x": "Temperature", "y": ["V1"]}
+    found = book(ctx, {"m": "M", "d": "D"}, step, charts=[chart],
+                 rename={"m": {"Temp": "Temperature"}, "d": {"B": "β"}})
+    assert rows(found["M"])[0] == ["Temperature", "V1", "V2"] and rows(found["M"])[1] == [25, 1.5, 3]
+    assert rows(found["D"])[0] == ["A", "β", "C"] and CTX["m"][0][0] == ctx["m"][0][0] == "Temp"  # type: ignore[index]
+    for rename, error, words in (
+        ({"mm": {}}, UsageError, "rename: no sheet is made of 'mm'; did you mean m?"),
+        ({"m": {"Tmp": "x"}}, MissingKey, "ctx['m'] has no column 'Tmp'; did you mean Temp?"),
+        ({"m": {"Temp": "V1"}}, ShapeError, "two columns of ctx['m'] would have one name"),
+        ({"numbers": {"a": "b"}}, ShapeError, "the columns of ctx['numbers'] have no names"),
+    ):
+        with pytest.raises(error) as caught:
+            step.run(ctx, {"sheets": {"m": "M", "numbers": "N"}, "out": "new.xlsx", "rename": rename})
+        assert words in str(caught.value) and not Path("new.xlsx").exists()
