@@ -78,6 +78,8 @@ def test_the_table_as_text() -> None:
     ([[1]], {"headers": ["volt"], "columns": ["vot"]}, MissingKey, "no column 'vot'; did you mean volt?"),
     ([{"volt": 1}], {"columns": ["vot"]}, MissingKey, "no row has a column 'vot'; did you mean volt?"),
     ([[1]], {"headers": ["a", "b"]}, ShapeError, "2 names for 1 columns"),
+    ([[1, 2]], {"headers": ["a", "a"]}, ShapeError, "ctx['rows']: two columns are called 'a'; choose one by columns"),
+    ([["a", "b", "a"], [1, 2, 3]], {"headers": True, "columns": [0, 2]}, ShapeError, "two columns are called 'a'"),
     ([[1]], {"columns": []}, OctoError, "no column is chosen"),
     ([{"volt": 1}, [2]], {}, ShapeError, "row 1 is to be a dict, as the first is, not a list of 1"),
     ([[1]], {"stats": ["mode"]}, ShapeError, "there is no 'mode'; there are mean, std"),
@@ -157,3 +159,7 @@ def test_a_bar_chart_of_the_means() -> None:
     ctx_stats.run(ctx, {"key": "my_data", "out": "my_data_stats"})
     chart = dash.dcc.Graph(figure=plotly.Figure(plotly.Bar(y=ctx["my_data_stats"]["mean"])))
     assert list(chart.figure.data[0].y) == [2.0, 4.0]
+
+
+def test_one_of_two_columns_of_one_name() -> None:
+    assert stats([[1, 5]], headers=["a", "a"], columns=[1], stats=["sum"]) == {"sum": {"a": 5.0}}
