@@ -177,3 +177,8 @@ def test_a_rule_of_nothing_asks_for_the_key() -> None:
     with pytest.raises(ValueError, match="^Missing ctx key: meta$"):
         ctx_validate_schema.run(ctx, {"schema": schema})
     assert ctx_validate_schema.run({**ctx, "meta": None}, {"schema": schema}) == {"validated": list(schema)}
+
+
+def test_a_condition_beside_keys_that_are_no_text() -> None:
+    ctx: dict[Any, Any] = {1: "x", "n": 5}
+    assert ctx_validate_schema.run(ctx, {"schema": {"n": {"when": "n > 1", "type": "int"}}}) == {"validated": ["n"]}
