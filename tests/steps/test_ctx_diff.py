@@ -203,3 +203,14 @@ def test_the_differences_as_a_file(ctx: Any, tmp_path: Path) -> None:
     with pytest.raises(OctoError, match=r"'d.csv' is to end in .md, .html, .htm, .json"):
         ctx_diff.run(ctx, {"old": OLD, "file": "d.csv", "out": "diff"})
     assert "diff" not in ctx
+
+
+def test_a_file_of_what_is_no_json(tmp_path: Path) -> None:
+    ctx = {"a": float("nan"), "b": "\ud800", "c": {1, 2}}
+    for ending in ("json", "md", "html"):
+        file = tmp_path / f"d.{ending}"
+        ctx_diff.run(ctx, {"old": {"a": 1, "b": 2}, "file": str(file), "details": True})
+        text = file.read_text(encoding="utf-8")
+        assert "ud800" in text
+    changed = json.loads((tmp_path / "d.json").read_text(), parse_constant=pytest.fail)["changed"]
+    assert [(entry["key"], entry["new"]) for entry in changed] == [("a", None), ("b", "'\\ud800'")]

@@ -10,6 +10,7 @@ from typing import Any
 from octo.errors import UsageError
 from octo.report.pages import Report, Section, Table, as_html, as_markdown
 from step_library.kit.files.record_files import write_text
+from step_library.kit.records.records import safe
 from step_library.kit.reports.value_tables import cell_text
 from step_library.kit.values.differences import ABSENT, kind_of
 
@@ -31,7 +32,7 @@ def write(file: str, found: Mapping[str, Any], differences: Iterable[Difference]
     """Write `found` as JSON, or the differences as a page or as Markdown, as the file's name says."""
     form = Path(file).suffix.lower()
     if form == ".json":
-        write_text(file, json.dumps(found, ensure_ascii=False, indent=2, default=str) + "\n")
+        write_text(file, json.dumps(safe(found), ensure_ascii=False, indent=2) + "\n")
         return
     rows = [[place, kind_of(old, new), _cell(old), _cell(new)] for place, old, new in differences]
     report = Report(title="What changed in ctx", verdict="" if rows else "No differences",
@@ -41,5 +42,8 @@ def write(file: str, found: Mapping[str, Any], differences: Iterable[Difference]
 
 
 def _cell(value: Any) -> str:
-    text = "" if value is ABSENT else "null" if value is None else cell_text(value)
+    if value is ABSENT:
+        return ""
+    shown = safe(value)
+    text = "null" if shown is None else cell_text(shown)
     return text if len(text) <= LONGEST else f"{text[:LONGEST - 1]}…"
