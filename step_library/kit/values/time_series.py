@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from datetime import datetime, timezone, tzinfo
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 from octo.errors import ShapeError
@@ -83,16 +84,19 @@ def smoothed(table: Matrix, alpha: float, skip: bool) -> Matrix:
     numpy = numpy_or_hint()
     if not 0 < alpha <= 1:
         raise ParamError(f"parameter 'ewma' is to be above 0 and at most 1, not {alpha}")
+
+    def follow(mean: float, value: float) -> float:
+        if skip and math.isnan(value):
+            return mean
+        if skip and math.isnan(mean):
+            return value
+        return alpha * value + (1 - alpha) * mean
+
     found = table.copy()
-    mean = numpy.full(table.shape[1], numpy.nan)
-    for number, row in enumerate(table):
-        if skip:
-            fresh = numpy.where(numpy.isnan(mean), row, alpha * row + (1 - alpha) * mean)
-            mean = numpy.where(numpy.isnan(row), mean, fresh)
-            found[number] = numpy.where(numpy.isnan(row), numpy.nan, mean)
-        else:
-            mean = row if number == 0 else alpha * row + (1 - alpha) * mean
-            found[number] = mean
+    for place in range(table.shape[1]):
+        found[:, place] = list(accumulate(table[:, place].tolist(), follow))
+    if skip:
+        found[numpy.isnan(table)] = numpy.nan
     return found
 
 
