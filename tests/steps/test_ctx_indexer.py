@@ -144,3 +144,11 @@ def test_by_two_fields_together(make: Any) -> None:
     ctx = make({"events": [{"user": "ann", "date": "d1"}, {"user": "ann", "date": "d2"}]})
     ctx_indexer.run(ctx, {"key": "events", "index_by": ["user", "date"]})
     assert ctx["events_index"][json.dumps(["ann", "d2"])] == 1
+
+
+@pytest.mark.parametrize("there", [None, 5, [1]])
+def test_what_is_no_index_does_not_count_as_one(make: Any, there: Any) -> None:
+    ctx = make({"rows": list(PEOPLE), "rows_index": there})
+    for rebuild in ("if_missing", "if_changed"):
+        assert ctx_indexer.run(ctx, {"key": "rows", "index_by": "name", "rebuild": rebuild})["count"] == 2
+        assert ctx["rows_index"] == {"Alice": 2, "Bob": 1}
