@@ -35,6 +35,12 @@ def ctx(request: pytest.FixtureRequest) -> Any:
     ({"type": "number"}, ["n", "x"]),
     ({"regex": "^(n|x)$"}, ["n", "x"]),
     ({"pattern": "raw", "exclude": "_a"}, ["raw_b"]),
+    ({"exclude_type": ["list", "dict", "null"]}, ["text", "n", "yes", "x"]),
+    ({"pattern": "raw", "exclude_type": "dict"}, ["raw_a"]),
+    ({"exclude_type": ["number", "str"], "match": "any", "pattern": "_b", "type": "list"}, ["raw_a", "raw_b"]),
+    ({"type": "number", "exclude_type": "number"}, []),
+    ({"sort": True}, sorted(CTX)),
+    ({"sort": True, "type": ["number", "list"]}, ["n", "raw_a", "x"]),
     ({"expr": "key == 'n' or value == 1.5"}, ["n", "x"]),
     ({"type": "list", "expr": "len(value) > 3"}, []),
     ({"fn": is_long}, ["raw_a"]),
@@ -79,6 +85,7 @@ def test_values_are_copies() -> None:
 
 @pytest.mark.parametrize(("params", "words"), [
     ({"type": "lst"}, "there is no type 'lst'; did you mean list?"),
+    ({"exclude_type": "lst"}, "exclude_type: there is no type 'lst'; did you mean list?"),
     ({"regex": "("}, "regex '('"),
     ({"expr": "value >"}, "the expression 'value >' cannot be read"),
     ({"expr": "wert > 1"}, "it may use key, value and the functions abs"),
