@@ -236,3 +236,11 @@ def test_other_names_of_columns(ctx: Any, step: ModuleType) -> None:
         with pytest.raises(error) as caught:
             step.run(ctx, {"sheets": {"m": "M", "numbers": "N"}, "out": "new.xlsx", "rename": rename})
         assert words in str(caught.value) and not Path("new.xlsx").exists()
+
+
+def test_charts_of_dicts_whose_keys_are_no_text(tmp_path: Path) -> None:
+    given = {"sheets": {"r": "S"}, "out": str(tmp_path / "o.xlsx")}
+    ctx: dict[str, Any] = {"r": [{1: 2, 3: 4}]}
+    with pytest.raises(MissingKey, match=r"has no column 'a'; it has 1, 3"):
+        ctx_excel.run(ctx, {**given, "charts": [{"sheet": "S", "x": "a", "y": ["b"]}]})
+    assert ctx_excel.run(ctx, {**given, "charts": [{"sheet": "S", "x": "1", "y": ["3"]}]})["charts"] == 1

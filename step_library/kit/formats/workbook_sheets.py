@@ -28,7 +28,7 @@ class Sheet:
     def names(self) -> list[str] | None:
         """The columns' names: keys of dicts, or a first row of nothing but different texts."""
         if self.table.names is not None:
-            return self.table.names
+            return list(map(str, self.table.names))
         first = self.table.rows[0] if self.table.rows else []
         texts = [cell for cell in first if isinstance(cell, str) and cell]
         return texts if texts and len(set(texts)) == len(first) else None
