@@ -70,9 +70,7 @@ def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
         names, found = _numbers(rows, where, params)
     else:
         names, found = _cells(rows, where, params["headers"], params["select"])
-    ctx[out] = found
-    if params["columns_out"]:
-        ctx[params["columns_out"]] = names
+    ctx.update({out: found, **({params["columns_out"]: names} if params["columns_out"] else {})})
     return {"transformed": out}
 
 
@@ -171,7 +169,7 @@ def _cells(
         return names, _copied(rows)
     places = [position(each, headers or None, where) for each in select]
     cells = [field_values(rows, place, where) for place in places]
-    return [names[place] for place in places if names], _copied(zip(*cells, strict=True))
+    return [names[place] for place in places if -len(names) <= place < len(names)], _copied(zip(*cells, strict=True))
 
 
 def _copied(rows: Iterable[Sequence[Any]]) -> list[list[Any]]:

@@ -82,14 +82,21 @@ def _start(params: Mapping[str, Any]) -> int:
 
 
 def _summary(values: list[Any]) -> dict[str, Any]:
-    """Of the numbers among the values; null where there are none."""
+    """Of the numbers among the values; null where there are none, or where they are too large to be added up."""
     numbers = [value for value in values
                if type(value) is int or (isinstance(value, float) and math.isfinite(value))]
     if not numbers:
         return {"count": 0, "sum": None, "mean": None, "min": None, "max": None}
-    total = sum(numbers)
-    return {"count": len(numbers), "sum": total, "mean": total / len(numbers), "min": min(numbers),
-            "max": max(numbers)}
+    total: float | None
+    mean: float | None
+    try:
+        total = sum(numbers)
+        mean = total / len(numbers)
+    except OverflowError:
+        total = mean = None
+    if mean is None or not math.isfinite(mean):
+        total = mean = None
+    return {"count": len(numbers), "sum": total, "mean": mean, "min": min(numbers), "max": max(numbers)}
 
 
 def _test(name: str, given: Any) -> Callable[[Any], Any]:

@@ -185,6 +185,8 @@ def test_times_and_smoothing(make: Any, rows: Any, params: dict[str, Any], found
     ([{"a": 1, "t": 0, "b": 2}], {"time": "t"}, ["t", "a", "b"]),
     ([{"a": 1, "b": 2}], {}, ["a", "b"]),
     ([], {}, []),
+    ([], {"headers": ["a", "b"], "select": ["b"]}, ["b"]),
+    ([], {"headers": ["a", "b"], "select": [5]}, []),
 ])
 def test_the_names_of_the_columns(make: Any, rows: Any, params: dict[str, Any], names: list[str]) -> None:
     ctx = make({"rows": rows})

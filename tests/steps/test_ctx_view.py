@@ -159,6 +159,10 @@ def test_numbers_summed_up_over_all_that_fit(make: Any) -> None:
     filtered = ctx_view.run(ctx, {"key": "rows", "filter": {"status": "ok"}, "summary": ["v"]})["summary"]
     assert (filtered["v"]["count"], filtered["v"]["sum"]) == (2, 58)
     assert ctx_view.run(ctx, {"key": "odd", "summary": ["v"]})["summary"]["v"]["count"] == 0
+    for huge in ([1e308, 1e308], [10**400, 1.5], [10**400]):
+        ctx["huge"] = [{"v": value} for value in huge]
+        told = ctx_view.run(ctx, {"key": "huge", "summary": ["v"], "out": "page"})["summary"]["v"]
+        assert told == {"count": len(huge), "sum": None, "mean": None, "min": min(huge), "max": max(huge)}
 
 
 def test_an_offset_instead_of_a_page(make: Any) -> None:
