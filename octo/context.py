@@ -16,7 +16,7 @@ from octo.store.history import changes
 from octo.store.memory import MemoryState
 from octo.store.values import copied
 
-from . import ctx_text
+from . import ctx_take, ctx_text
 from .access import Access, passed
 from .ctx_changes import Subscription, history_entry, of_key
 from .ctx_check import Kind, check_of
@@ -125,6 +125,20 @@ class Context(Group):
             else:
                 tx.record((*self._at(key), _name(id)), entry)
 
+    def take(self, key: str, which: Callable[[Any], Any], *, to: str | None = None, limit: int | None = None,
+             changed: Callable[[Any], Any] | None = None, who: str | None = None) -> list[Any]:
+        """Remove the entries of the list at `key` for which `which(entry)` is true, and return them, oldest first.
+
+        At most `limit` of them. They are added to the list at `to`. What `changed(entry)` returns goes there
+        instead, or without `to` stays in the entry's place. A list that is missing is made. Each entry is taken
+        once, whichever steps or threads ask for it; it stays taken when the call that took it is undone.
+        Meanwhile nobody else can change ctx, so `which` and `changed` only look. Not in a worker process.
+        """
+        ctx_take.check_can_take(self._access, key)
+        with self._access.changing(who) as tx:
+            return ctx_take.take(tx, self._at(key), which, to=None if to is None else self._at(to), limit=limit,
+                                 changed=changed)
+
     @contextmanager
     def transaction(self, who: str | None = None) -> Iterator[Context]:
         """Several changes as one; an exception inside drops them all."""
@@ -145,6 +159,11 @@ class Context(Group):
     def in_a_run(self) -> bool:
         """Whether this is a step's handle, and not ctx in memory or an instance's from outside."""
         return self._access.author.visit > 0
+
+    @property
+    def in_background(self) -> bool:
+        """Whether this is the handle of a background step or of a job, whose changes no call of a step undoes."""
+        return self.in_a_run and not self._access.author.call
 
     @property
     def jobs(self) -> Any:

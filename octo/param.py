@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import functools
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar, overload
 
 from octo.errors import OctoError, nearest
@@ -50,6 +50,7 @@ class Param:
     "template", "any"), a Python class, "list[str]" and the like, or several of them: "str | null", a tuple.
     A "template" is handed over as it stands in the recipe: the step itself renders it.
     `required_when`: it is required where other parameters have one of these values: `{"action": ["save", "delete"]}`.
+    `group` is a heading for those of one purpose where a step has many; they stand one after the other.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Param:
     aliases: tuple[str, ...] | list[str] = ()
     choices: Collection[Any] | None = None
     required_when: Mapping[str, Collection[Any]] = field(default_factory=dict)
+    group: str = ""
 
     def __post_init__(self) -> None:
         unknown = [name for name in type_names(self.type) if name not in READERS]
@@ -87,6 +89,11 @@ class Param:
     def __str__(self) -> str:
         kind = "" if type_text(self.type) == "any" else f": {type_text(self.type)}"
         return f"{self.name}{kind}" if self.required else f"{self.name}{kind} = {self.default!r}"
+
+
+def grouped(group: str, *params: Param) -> tuple[Param, ...]:
+    """The same parameters under a heading."""
+    return tuple(replace(param, group=group) for param in params)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from octo.context import Context
 from octo.engine.unit import replay
 from octo.errors import InvalidValue, StaleView, UsageError
 from octo.live import Access
-from octo.store import Author, ParameterStore
+from octo.store import Author, ParameterStore, dumps, loads
 
 
 @pytest.fixture
@@ -109,6 +109,45 @@ def test_kept_records_of_two_copies_come_together() -> None:
         with ctx._access.changing() as tx:
             replay(tx, ops)
     assert ctx["log"] == ["b0", "a1", "b1"]
+
+
+def test_taking(ctx: Context, store: ParameterStore) -> None:
+    ctx["rows"] = [1, "a", 2, 3, "b", 4]
+    before = store.seq
+
+    def is_number(entry: object) -> bool:
+        return isinstance(entry, int)
+
+    assert ctx.take("rows", is_number, limit=3, to="taken") == [1, 2, 3]
+    assert ctx["rows"] == ["a", "b", 4] and ctx["taken"] == [1, 2, 3] and store.seq == before + 1
+    assert ctx.take("rows", is_number, changed=lambda entry: [entry]) == [4]
+    assert ctx["rows"] == ["a", "b", [4]]
+    assert ctx.take("rows", is_number, to="other") == [] and "other" not in ctx
+    assert ctx.take("rows", lambda entry: True, to="taken", changed=str) == ["a", "b", [4]]
+    assert ctx["rows"] == [] and ctx["taken"] == [1, 2, 3, "a", "b", "[4]"]
+    assert ctx.take("none", is_number) == [] and ctx["none"] == []
+    assert ctx.scope("stage").take("rows", is_number) == [] and ctx["stage.rows"] == []
+    ctx["n"] = 1
+    with pytest.raises(InvalidValue, match="ctx/n is not a list"):
+        ctx.take("n", is_number)
+    with pytest.raises(InvalidValue, match="taken/6"):
+        ctx.append("rows", 1)
+        ctx.take("rows", is_number, to="taken", changed=lambda entry: {1, 2})
+    assert ctx["rows"] == [1] and len(ctx["taken"]) == 6
+
+
+def test_a_taken_entry_stays_a_record_where_changes_are_made_again() -> None:
+    ctx = Context(rows=[1, 2, 1])
+    again = deepcopy(ctx)
+    before = len(list(ctx._access.file.lines()))
+    ctx.take("rows", lambda entry: entry == 1, limit=1)
+    ops = [op for line in list(ctx._access.file.lines())[before:] for op in line["ops"]]
+    with again._access.changing() as tx:
+        replay(tx, ops)
+        assert [op.get("record") for op in loads(dumps(tx.ops))] == [True]
+        with pytest.raises(InvalidValue, match="by none or as many, not by 1"):
+            tx.splice(("ctx", "rows"), 0, 2, [5], record=True)
+    assert again["rows"] == ctx["rows"] == [2, 1]
 
 
 def test_a_transaction_is_one_record_or_none(ctx: Context, store: ParameterStore) -> None:

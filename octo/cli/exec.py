@@ -155,14 +155,15 @@ def help_of(param: Param) -> str:
 def value_of(param: Param, text: str) -> Any:
     """What was typed, as the type of the parameter has it: text where it is text only, else JSON, else text.
 
-    A list may be typed with commas: `--columns 0,2`.
+    A list may be typed with commas: `--columns 0,2`; where text is right as well, which of both the type names first.
     """
-    names = {one.partition("[")[0] for one in type_text(param.type).split(" or ")} - {"null"}
-    if names <= _TEXTS:
+    names = [one.partition("[")[0] for one in type_text(param.type).split(" or ") if one != "null"]
+    if set(names) <= _TEXTS:
         return param.value(text)
     choices = [_json_or_text(text), text]
     if "list" in names and not text.lstrip().startswith("["):
-        choices.insert(1, [_json_or_text(part.strip()) for part in text.split(",")])
+        is_list = names[0] == "list" and choices[0] == text and "," in text
+        choices.insert(0 if is_list else 1, [_json_or_text(part.strip()) for part in text.split(",")])
     for choice in choices:
         try:
             return param.value(choice)

@@ -125,6 +125,7 @@ def described_step(step: ReadyStep) -> dict[str, Any]:
                 **({} if param.required else {"default": param.default}),
                 "help": param.help,
                 "aliases": list(param.aliases),
+                **({"group": param.group} if param.group else {}),
                 **({"required_when": param.required_when} if param.required_when else {}),
             }
             for param in step.params

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -79,10 +80,11 @@ def _show_ready(step: ReadyStep, *, as_json: bool) -> None:
         return
     click.echo(f"{step.name}  ({step.theme}, {facts['file']}:{facts['line']})\n\n  {step.does}\n")
     click.echo("\n".join(f"  {line}".rstrip() for line in step.doc.split("\n")))
-    click.echo("\nparameters")
     width = max((len(name) for name in facts["params"]), default=0)
-    for param in step.params:
-        click.echo(f"  {param.name.ljust(width)}  {facts['params'][param.name]['type']}: {help_of(param)}")
+    for group, params in groupby(step.params, lambda param: param.group):
+        click.echo(f"\n{group or 'parameters'}")
+        for param in params:
+            click.echo(f"  {param.name.ljust(width)}  {facts['params'][param.name]['type']}: {help_of(param)}")
     for rule in step.rules:
         click.echo(f"\n  {rule}")
     print_next([octo_command("exec", step.name, "--help")])

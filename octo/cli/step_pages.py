@@ -36,11 +36,11 @@ def steps_page() -> str:
 
 def _section(step: ReadyStep) -> str:
     lines = [f"### {step.name}\n", f"{step.does}\n", f"{step.doc}\n"]
-    if step.params:
-        lines += ["| parameter | type | default | |", "|---|---|---|---|"]
-        lines += [_row(param) for param in step.params]
-    lines += [f"\n{rule}" for rule in step.rules]
-    return "\n".join(lines) + "\n"
+    for group, params in groupby(step.params, lambda param: param.group):
+        head = f"| parameter | type | default | {group} |" if group else "| parameter | type | default | |"
+        lines += ["\n".join([head, "|---|---|---|---|", *map(_row, params)]) + "\n"]
+    lines += [f"{rule}\n" for rule in step.rules]
+    return "\n".join(lines)
 
 
 def _code_section(module: CodeModule) -> str:

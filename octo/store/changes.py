@@ -10,6 +10,8 @@ A change (`op`) is a plain dict, the same in memory and in the journal:
                                                                   that went then
     {"op": "splice",    "path": [...], "start": i, "count": n, "items": [...], "old": [...]}
 
+"record": true marks what an undo leaves there; in a splice each of "old" is meant by its value then.
+
 A `Tree` can be frozen for a reader that takes its time (writing 100 MiB): from then on a container is
 copied, one level deep, before its first change, so what the reader holds never changes.
 """

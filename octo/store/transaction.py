@@ -134,15 +134,25 @@ class Transaction:
             op["old"] = old
         self._do(op)
 
-    def splice(self, path: Path, start: int, count: int, items: list[Any]) -> None:
-        """Replace `count` items of a list from `start` by `items`."""
+    def splice(self, path: Path, start: int, count: int, items: list[Any], *, record: bool = False) -> None:
+        """Replace `count` items of a list from `start` by `items`.
+
+        `record`: an undo leaves it so. Each of those that go is then meant by its value, wherever it stands once
+        something in front of it is undone; so `items` are none, or one for each.
+        """
         there = self._tree.find(path)
         if type(there) is not list:
             raise InvalidValue(f"{spell(path)} is not a list")
         if not (0 <= start <= len(there) and 0 <= count <= len(there) - start):
             raise InvalidValue(f"{spell(path)} has {len(there)} items; {count} from {start} are not there")
-        self._do({"op": "splice", "path": list(path), "start": start, "count": count,
-                  "items": _items(items, path, start), "old": there[start : start + count]})
+        op: Op = {"op": "splice", "path": list(path), "start": start, "count": count,
+                  "items": _items(items, path, start), "old": there[start : start + count]}
+        if record:
+            if items and len(items) != count:
+                raise InvalidValue(f"{spell(path)}: a record replaces {count} items by none or as many, "
+                                   f"not by {len(items)}")
+            op["record"] = True
+        self._do(op)
 
     def apply(self, op: Op) -> None:
         """Make a change that is known already, such as one of `diff` against this very tree."""

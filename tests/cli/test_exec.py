@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from octo.cli.ready_steps import ready_steps
+from octo.cli.step_pages import steps_page
 
 ROWS = {"rows": [[1, 2, 3], [4, 5, 6]], "name": "probe", "other": [1]}
 
@@ -138,3 +142,15 @@ def test_they_are_listed_and_shown(octo: Any) -> None:
     assert "select" in json.dumps(octo("show", "ctx_stats", "--json").json)
     assert "Statistics of the columns" in shown.out and shown.next == ["octo exec ctx_stats --help"]
     assert "did you mean ctx_stats?" in octo("show", "ctx_statz", code=2).err
+
+
+def test_many_parameters_are_shown_by_what_they_are_for(octo: Any) -> None:
+    shown = octo("show", "ctx_llm_tool")
+    first, costs = shown.out.index("\nparameters\n  key "), shown.out.index("\n\ncosts\n  budget_tokens ")
+    assert first < costs < shown.out.index("  stream ")
+    assert octo("show", "ctx_llm_tool", "--json").json[0]["params"]["prices"]["group"] == "costs"
+    page = steps_page()
+    assert "| parameter | type | default | costs |\n|---|---|---|---|\n| `budget_tokens` |" in page
+    for step in ready_steps():  # a group that stands in two places would be two headings
+        groups = [group for group, _ in groupby(param.group for param in step.params)]
+        assert len(groups) == len(set(groups)), step.name

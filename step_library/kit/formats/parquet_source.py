@@ -9,7 +9,7 @@ from typing import Any
 
 from octo.errors import NotAvailable, OctoError
 from step_library.kit.files.file_io import BadFile
-from step_library.kit.formats.row_sources import AT_ONCE, Row, Source, Tests, check_names
+from step_library.kit.formats.row_source import AT_ONCE, Row, Source, Tests, check_names
 from step_library.kit.formats.typed_rows import cast_rows
 from step_library.kit.values.json_values import json_cell
 
