@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -12,6 +12,7 @@ from octo.context import Context
 from octo.param import ParamError
 from octo.scriptlet import Param, resolve, scriptlet
 from step_library.kit.files.snapshots import load
+from step_library.kit.reports import ctx_diffs
 from step_library.kit.values.ctx_values import Ctx, described, plain, put
 from step_library.kit.values.differences import ABSENT, How, differences, equal, kind_of, text_diff
 
@@ -32,6 +33,8 @@ from step_library.kit.values.differences import ABSENT, How, differences, equal,
         Param("nested", "bool", False, "the same for each place inside a value that differs, with its path; kind may "
               "be added or removed then"),
         Param("authors", "bool", False, "add who changed the key last, and when (of a Context), to the details"),
+        Param("file", "path | null", None, "file for it too: .md or .html has a table of what was and what is, .json "
+              "the result"),
         Param("out", "str | null", None, "key of ctx for the result as well"),
     ]
 )
@@ -47,6 +50,8 @@ def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
               {place: _function(each, place) for place, each in params["compare"].items()})
     if how.tolerance < 0:
         raise ParamError(f"parameter 'tolerance' is to be 0 or more, not {params['tolerance']}")
+    if params["file"] is not None:
+        ctx_diffs.checked_form(params["file"])
     wanted = _wanted(params["filter_keys"])
     own = {itself, params["out"]}
 
@@ -54,12 +59,17 @@ def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
         return key not in own and wanted(str(key)) and not any(fnmatchcase(str(key), one) for one in how.ignore)
 
     keys = [key for key in ctx if looked_at(key)]
-    changed: list[Any] = []
-    for key in keys:
-        if key in old:
-            changed += _changed(ctx, key, old[key], how, params)
-    found = {"added": [key for key in keys if key not in old],
-             "removed": [key for key in old if key not in ctx and looked_at(key)], "changed": changed}
+    pairs = [(key, list(_pairs(ctx, key, old[key], how, params["nested"]))) for key in keys if key in old]
+    found: dict[str, list[Any]] = {
+        "added": [key for key in keys if key not in old],
+        "removed": [key for key in old if key not in ctx and looked_at(key)],
+        "changed": [_entry(ctx, key, pair, params) if params["details"] or params["nested"] else key
+                    for key, of_key in pairs for pair in of_key],
+    }
+    if params["file"] is not None:
+        ctx_diffs.write(params["file"], found, [
+            *((key, ABSENT, plain(ctx, key)) for key in found["added"]),
+            *((key, old[key], ABSENT) for key in found["removed"]), *(pair for _, of_key in pairs for pair in of_key)])
     if params["out"]:
         put(ctx, params["out"], found)
     return found
@@ -99,23 +109,19 @@ def _function(given: Any, place: str) -> Callable[[Any, Any], Any]:
     return found
 
 
-def _changed(ctx: Ctx, key: str, old: Any, how: How, params: Mapping[str, Any]) -> list[Any]:
-    """The entries for one key; none where it is the same."""
+def _pairs(ctx: Ctx, key: str, old: Any, how: How, nested: bool) -> Iterator[ctx_diffs.Difference]:
+    """What differs at one key: the whole of it, or `nested` each place in it; nothing where it is the same."""
     new = plain(ctx, key)
     if how.plain and equal(old, new):
-        return []
-    if not params["nested"]:
-        if not how.plain and next(differences(old, new, key, how), None) is None:
-            return []
-        if not params["details"]:
-            return [key]
-        pairs = [(key, old, new)]
-    else:
-        pairs = list(differences(old, new, key, how))
-    return [_entry(ctx, key, *pair, params) for pair in pairs]
+        return
+    if nested:
+        yield from differences(old, new, key, how)
+    elif how.plain or next(differences(old, new, key, how), None) is not None:
+        yield key, old, new
 
 
-def _entry(ctx: Ctx, key: str, place: str, old: Any, new: Any, params: Mapping[str, Any]) -> dict[str, Any]:
+def _entry(ctx: Ctx, key: str, difference: ctx_diffs.Difference, params: Mapping[str, Any]) -> dict[str, Any]:
+    place, old, new = difference
     found: dict[str, Any] = {"key": key, **({"path": place} if params["nested"] else {}), "kind": kind_of(old, new)}
     found |= {name: copy.deepcopy(value) for name, value in (("old", old), ("new", new)) if value is not ABSENT}
     if isinstance(old, str) and isinstance(new, str) and ("\n" in old or "\n" in new):

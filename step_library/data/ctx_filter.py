@@ -27,11 +27,13 @@ Narrow = Callable[[list[str]], list[str]]
         Param("out", "str", "filtered_keys", "key of ctx for the result"),
         Param("regex", "str | null", None, "regular expression found in the key's name"),
         Param("exclude", "str | list[str] | null", None, "text that is not in the key's name"),
+        Param("exclude_type", "any", None, "types that the value is not to have"),
         Param("expr", "str | null", None, "expression of key and value, such as len(value) > 3"),
         Param("fn", "callable | null", None, "function of (key, value), such as my_module:is_wanted"),
         Param("match", "str", "all", "whether all that is given is to fit, or any of it", choices=("all", "any")),
         Param("mode", "str", "keys", "what is kept: the keys, a dict with the values, or [key, value] pairs",
               choices=("keys", "dict", "pairs")),
+        Param("sort", "bool", False, "by name, instead of the order of ctx"),
         LOG,
     ]
 )
@@ -49,11 +51,17 @@ def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
     excluded = _texts(params["exclude"])
     if excluded:
         found = [key for key in found if not any(text in str(key) for text in excluded)]
+    unwanted = kinds(params["exclude_type"], "exclude_type")
+    if unwanted:
+        of_these = set(_of_type(ctx, unwanted, found))
+        found = [key for key in found if key not in of_these]
     if params["match"] == "any" and tests:
         found = _any(tests, found)
     else:
         for narrowed in tests:
             found = narrowed(found)
+    if params["sort"]:
+        found.sort(key=str)
     if params["mode"] == "keys":
         ctx[out] = found
     elif params["mode"] == "dict":
@@ -88,7 +96,7 @@ def _tests(ctx: Ctx, params: Mapping[str, Any]) -> list[Narrow]:
 
 def _asked(params: Mapping[str, Any]) -> str:
     """The conditions, for the log."""
-    names = ("pattern", "type", "regex", "exclude", "expr")
+    names = ("pattern", "type", "regex", "exclude", "exclude_type", "expr")
     return ", ".join(f"{name} {params[name]!r}" for name in names if params[name] is not None) or "no condition"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from octo.context import Context
@@ -95,7 +95,7 @@ def _fields(params: dict[str, Any]) -> list[Any]:
 
 
 def _due(ctx: Ctx, key: str, out: str, when: str) -> bool:
-    if when == "always" or out not in ctx:
+    if when == "always" or not isinstance(ctx.get(out), Mapping):
         return True
     if when == "if_missing":
         return False

@@ -45,6 +45,9 @@ def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
     functions = {name: _function(name) for name in params["stats"]}
     rows = plain_list(ctx, key)
     names, numbers = columns_of(rows, f"ctx[{key!r}]", headers=params["headers"], select=params["columns"])
+    if names is not None and len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ShapeError(f"ctx[{key!r}]: two columns are called {twice!r}; choose one by columns")
     numbers = _filled(numbers, params["missing"])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # a column of nothing but null: its statistics are null

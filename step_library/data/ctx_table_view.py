@@ -9,13 +9,15 @@ from octo.errors import ShapeError
 from octo.param import ParamError
 from octo.scriptlet import Param, scriptlet
 from step_library.kit.values.ctx_values import Ctx, described, plain, put
+from step_library.kit.values.tables import rows_of_view
 
 KINDS = {bool: "text", int: "numeric", float: "numeric", str: "text"}
 
 
 @scriptlet(
     params=[
-        Param("key", "str", help="key of ctx with the rows: dicts, or lists"),
+        Param("key", "str", help="key of ctx with the rows: dicts, or lists; or with a view of them that ctx_view "
+              "put there"),
         Param("out", "str | null", None, "key of ctx for the table; key + '_table' where it is not given"),
         Param("columns", "list | null", None, "which columns, in which order: each its id, or {id, name} with the text "
               "of its head"),
@@ -35,7 +37,7 @@ def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
     key, out = params["key"], params["out"] or f"{params['key']}_table"
     chosen = None if params["columns"] is None else [_column(each, number)
                                                      for number, each in enumerate(params["columns"])]
-    ids, rows = _cells(plain(ctx, key), f"ctx[{key!r}]", params["strict"])
+    ids, rows = _cells(rows_of_view(plain(ctx, key)), f"ctx[{key!r}]", params["strict"])
     columns: list[dict[str, Any]] = chosen if chosen is not None else [{"name": name, "id": name} for name in ids]
     wanted = [column["id"] for column in columns]
     if chosen is not None:

@@ -67,7 +67,7 @@ def _broken(ctx: Ctx, key: str, tests: list[Test], rule: Mapping[str, Any]) -> l
 def _when(ctx: Ctx, text: Any, key: str) -> bool:
     if not isinstance(text, str):
         raise ParamError(f"schema/{key}/when is to be an expression, not {described(text)}")
-    names = [name for name in ctx if name.isidentifier() and name in text]
+    names = [name for name in ctx if isinstance(name, str) and name.isidentifier() and name in text]
     return bool(compiled(text, names)(*(plain(ctx, name) for name in names)))
 
 

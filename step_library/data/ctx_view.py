@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from octo.errors import ShapeError
 from octo.param import ParamError
 from octo.scriptlet import Param, scriptlet
-from step_library.kit.values.ctx_values import Ctx, described, plain_list, put
+from step_library.kit.values.ctx_values import Ctx, described, plain, put
 from step_library.kit.values.expressions import condition
 from step_library.kit.values.ranges import at_least
-from step_library.kit.values.tables import ABSENT, field_of
+from step_library.kit.values.tables import ABSENT, field_of, rows_of_view
 
 OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
     "gt": lambda value, given: value > given, "gte": lambda value, given: value >= given,
@@ -24,43 +25,78 @@ OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
 
 @scriptlet(
     params=[
-        Param("key", "str", help="key of ctx with the rows, which are dicts"),
+        Param("key", "str", help="key of ctx with the rows, which are dicts, or with an earlier {view, total}"),
         Param("filter", "dict", {}, "field: value, all of which must be equal; field__gt, __gte, __lt, __lte, __ne, "
               "__in (one of a list), __contains (text in it, in any case) compare otherwise"),
         Param("page", "int", 0, "which page, from 0"),
-        Param("page_size", "int", 100, "rows a page"),
+        Param("page_size", "int", 100, "rows a page", ("limit",)),
+        Param("offset", "int | null", None, "instead of page: leave out so many rows at the front"),
         Param("expr", "str | null", None, "expression of row that must hold too, such as row['v'] > 1"),
         Param("sort_by", "str | null", None, "field to sort by; rows without it, or with null, come last"),
         Param("reverse", "bool", False, "the greatest first"),
-        Param("out", "str | null", None, "key of ctx for {view, total} as well"),
+        Param("summary", "list[str]", [], "fields whose numbers are summed up, of all rows that fit: in summary, by "
+              "field, count, sum, mean, min and max"),
+        Param("out", "str | null", None, "key of ctx for the result as well"),
     ]
 )
 def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
     """Return `{"view": [rows of that page], "total": rows that fit}`; ctx stays as it is, but for `out`.
 
     A row without a field that is filtered by does not fit, nor one whose value cannot be compared, by expr too. A page
-    behind the last is empty. The rows are copies.
+    behind the last is empty. The rows are copies. With `summary` it is in the result too; what is no number does not
+    count there.
     """
     key = params["key"]
-    at_least("page", params["page"], 0)
-    at_least("page_size", params["page_size"], 1)
+    start = _start(params)
     tests = [_test(name, given) for name, given in params["filter"].items()]
     if params["expr"]:
         tests.append(condition(params["expr"], ("row",)))
-    rows = plain_list(ctx, key)
+    rows = rows_of_view(plain(ctx, key))
+    if not isinstance(rows, (list, tuple)):
+        raise ShapeError(f"ctx[{key!r}] is to be a list, not {described(rows)}")
     odd = next((number for number, row in enumerate(rows) if not isinstance(row, Mapping)), None)
     if odd is not None:
         raise ShapeError(f"ctx[{key!r}]: row {odd} is to be a dict, not {described(rows[odd])}")
-    found = [row for row in rows if all(test(row) for test in tests)] if tests else rows
+    found = [row for row in rows if all(test(row) for test in tests)] if tests else list(rows)
     if params["sort_by"] is not None:
         found = _sorted(found, params["sort_by"], params["reverse"], f"ctx[{key!r}]")
     elif params["reverse"]:
         found = found[::-1]
-    start = params["page"] * params["page_size"]
-    result = {"view": copy.deepcopy(found[start:start + params["page_size"]]), "total": len(found)}
+    result: dict[str, Any] = {"view": copy.deepcopy(found[start:start + params["page_size"]]), "total": len(found)}
+    if params["summary"]:
+        result["summary"] = {field: _summary([field_of(row, field) for row in found]) for field in params["summary"]}
     if params["out"]:
         put(ctx, params["out"], result)
     return result
+
+
+def _start(params: Mapping[str, Any]) -> int:
+    """How many rows stand before the page."""
+    at_least("page", params["page"], 0)
+    at_least("page_size", params["page_size"], 1)
+    if params["offset"] is None:
+        return int(params["page"] * params["page_size"])
+    if params["page"]:
+        raise ParamError("'offset' takes the place of 'page': give one or the other")
+    return at_least("offset", params["offset"], 0)
+
+
+def _summary(values: list[Any]) -> dict[str, Any]:
+    """Of the numbers among the values; null where there are none, or where they are too large to be added up."""
+    numbers = [value for value in values
+               if type(value) is int or (isinstance(value, float) and math.isfinite(value))]
+    if not numbers:
+        return {"count": 0, "sum": None, "mean": None, "min": None, "max": None}
+    total: float | None
+    mean: float | None
+    try:
+        total = sum(numbers)
+        mean = total / len(numbers)
+    except OverflowError:
+        total = mean = None
+    if mean is None or not math.isfinite(mean):
+        total = mean = None
+    return {"count": len(numbers), "sum": total, "mean": mean, "min": min(numbers), "max": max(numbers)}
 
 
 def _test(name: str, given: Any) -> Callable[[Any], Any]:

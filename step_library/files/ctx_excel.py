@@ -9,7 +9,7 @@ from octo.errors import MissingKey, UsageError, nearest
 from octo.scriptlet import Param, ParamError, scriptlet
 from step_library.kit.files.file_io import allowed
 from step_library.kit.formats.workbook_charts import CHART, chart_of
-from step_library.kit.formats.workbook_sheets import Sheet, sheet_of
+from step_library.kit.formats.workbook_sheets import Sheet, renamed, sheet_of
 from step_library.kit.formats.workbooks import write_book
 from step_library.kit.records.logged import LOG, logged
 from step_library.kit.records.records import check_list, event
@@ -21,6 +21,8 @@ PARAMS = [
     Param("out", "path", help="the .xlsx file", aliases=("path",)),
     Param("charts", "list[dict] | null", None, "charts: sheet, x (column of the categories), y (columns drawn; by name "
           "or from 0), type (line, bar, area, scatter, pie), title, cell (its corner, such as F10)"),
+    Param("rename", "dict[str, dict]", {}, "other names for columns: {key of ctx: {old: new}}; charts go by the new "
+          "ones"),
     Param("bold_header", "bool", False, "names of columns in bold, and in sight while the rows scroll"),
     Param("auto_width", "bool", False, "columns as wide as their first rows need"),
     Param("formulas", "bool", False, "text that begins with = is a formula; else it is text"),
@@ -65,11 +67,16 @@ def excel(ctx: Ctx, params: dict[str, Any], missing: Callable[[str], None]) -> d
         raise UsageError(f"out: {out} is there already, and overwrite is false")
     sheets: dict[str, Sheet] = {}
     left_out: set[str] = set()
-    for key, title in pairs_of(params["sheets"]).items():
+    pairs = pairs_of(params["sheets"])
+    unknown = next((key for key in params["rename"] if key not in pairs), None)
+    if unknown is not None:
+        raise UsageError(f"rename: no sheet is made of {unknown!r}{nearest(unknown, pairs)}")
+    for key, title in pairs.items():
         if title.lower() in {other.lower() for other in [*sheets, *left_out]}:
             raise UsageError(f"sheets: two are called {title!r}, which Excel does not tell apart")
         if key in ctx:
-            sheets[title] = sheet_of(title, plain(ctx, key), f"ctx[{key!r}]")
+            sheet = sheet_of(title, plain(ctx, key), f"ctx[{key!r}]")
+            sheets[title] = renamed(sheet, params["rename"][key]) if key in params["rename"] else sheet
         else:
             missing(key)
             left_out.add(title)
@@ -101,10 +108,10 @@ def pairs_of(given: Any) -> dict[str, str]:
     if isinstance(given, str):
         given = given.split()
     if isinstance(given, list):
-        pairs = [pair.partition(":") for pair in given]
-        wrong = [pair[0] for pair in pairs if not pair[0] or not pair[2]]
-        if wrong:
-            raise UsageError(f"sheets: {wrong[0]!r} is no pair such as metrics:Sheet1")
+        pairs = [pair.rpartition(":") for pair in given]  # a key may have a colon, a sheet may not
+        wrong = next((text for text, pair in zip(given, pairs, strict=True) if not pair[0] or not pair[2]), None)
+        if wrong is not None:
+            raise UsageError(f"sheets: {wrong!r} is no pair such as metrics:Sheet1")
         given = {key: title for key, _, title in pairs}
     for key, title in given.items():
         if not isinstance(title, str):

@@ -12,6 +12,7 @@ from step_library.kit.files.file_io import allowed, format_of
 from step_library.kit.formats.csv_text import Style
 from step_library.kit.formats.row_filter import tests_of
 from step_library.kit.formats.row_sources import FORMATS, source_of
+from step_library.kit.records.logged import LOG, logged
 from step_library.kit.values.ctx_values import Ctx
 from step_library.kit.values.ranges import at_least
 
@@ -36,8 +37,10 @@ from step_library.kit.values.ranges import at_least
         Param("delimiter", "str | null", None, "csv: what stands between cells; a comma (in tsv a tab)"),
         Param("encoding", "str", "utf-8", "csv, tsv: the text's encoding"),
         Param("within", "str | list[str] | null", None, "folders that the file has to be in"),
+        LOG,
     ]
 )
+@logged(lambda ctx, params, result: f"{params['path'] or params['key']}: {result}")
 def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
     """Put rows of the file into `ctx[key]` as dicts: {"loaded": key, "rows": how many, "more": whether others follow}.
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from octo.errors import UsageError
 from octo.scriptlet import Param, scriptlet
-from step_library.kit.files.file_io import FileFailed, allowed
+from step_library.kit.files.file_io import FileFailed, NoSuchFile, allowed
 from step_library.kit.formats.sql_parts import DONE, ONE, Part, parts_of
 from step_library.kit.formats.sqlite_errors import telling
 from step_library.kit.formats.sqlite_table import as_json, store
@@ -67,6 +67,8 @@ def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
 
 def _in_file(db: str, work: Sequence[Part], params: Mapping[str, Any]) -> list[dict[str, Any]]:
     target = allowed(db, params["within"])
+    if params["read_only"] and not target.exists():
+        raise NoSuchFile(f"there is no database {db}, and read_only makes none")
     if all(part.changes_nothing for part in work):
         return [{DONE[part.action]: 0} for part in work]  # nothing is made
     is_new = not target.exists()

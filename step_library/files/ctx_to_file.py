@@ -1,4 +1,4 @@
-"""A value of ctx as a file: JSON, CSV, TSV, YAML or a JSON value a line, packed where its name says so."""
+"""A value of ctx as a file: JSON, CSV, TSV, YAML, Parquet or a JSON value a line, packed where its name says so."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from step_library.kit.records.logged import LOG, logged
 from step_library.kit.values.ctx_values import Ctx, described, plain
 
 APPENDABLE = ("csv", "tsv", "jsonl")
+TABLES = ("csv", "tsv", "parquet")
 
 
 @scriptlet(
@@ -27,7 +28,7 @@ APPENDABLE = ("csv", "tsv", "jsonl")
         Param("path", "path | null", None, "the file; without one it is Data/KEY_DATE and the format's ending",
               ("out",)),
         Param("format", "str", "json", "how it is written; auto: as the file's name tells",
-              choices=("json", "csv", "tsv", "yaml", "jsonl", "auto")),
+              choices=("json", "csv", "tsv", "yaml", "jsonl", "parquet", "auto")),
         Param("append", "bool", False, "add to the file instead of replacing it (csv, tsv, jsonl)"),
         Param("lock", "bool | null", None, "hold the lock PATH.lock meanwhile, as ctx_file_lock does; append does so "
               "unless this is false"),
@@ -46,11 +47,11 @@ APPENDABLE = ("csv", "tsv", "jsonl")
 def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
     """Write `ctx[key]` to the file, whole or not at all; its folder is made.
 
-    csv and tsv need a list of lists (names first, if wanted) or of dicts. null and NaN become an empty cell, in JSON
-    null. What is added to a file that has rows goes under the names that stand there: they are not written again, and
-    the cells of dicts are in their order. Raises MissingKey, ShapeError (a ValueError and a TypeError) for what the
-    format cannot hold, and FileFailed (an OSError) for a file that cannot be written. Of several that append to a file
-    at once, none loses anything.
+    csv, tsv and parquet need a list of lists (names first, in csv if wanted) or of dicts. null and NaN become an empty
+    cell, else null. What is added to a file that has rows goes under the names that stand there: they are not written
+    again, and the cells of dicts are in their order. Of several that append to a file at once, none loses anything.
+    Raises MissingKey, ShapeError (a ValueError and a TypeError) for what the format cannot hold, and FileFailed (an
+    OSError) for a file that cannot be written.
     """
     key, kind = params["key"], params["format"]
     path = params["path"]
@@ -62,10 +63,12 @@ def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
     target = allowed(path, params["within"])
     if params["append"] and kind not in APPENDABLE:
         raise UsageError(f"append: a {kind} file cannot be added to; {', '.join(APPENDABLE)} can")
-    if params["header"] is not None and kind not in ("csv", "tsv"):
-        raise UsageError(f"header is for csv and tsv, not for {kind}")
+    if params["header"] is not None and kind not in TABLES:
+        raise UsageError(f"header is for {', '.join(TABLES)}, not for {kind}")
     value, where = plain(ctx, key), f"ctx[{key!r}]"
-    names = _names(value)
+    names: list[str] = []
+    if params["required"] or params["sidecar"]:
+        names = list(map(str, params["header"])) if isinstance(params["header"], list) else _names(value)
     lacking = [name for name in params["required"] if name not in names]
     if lacking:
         raise ShapeError(f"{where} has no {', '.join(map(repr, lacking))}; it has {', '.join(names) or 'no names'}")
@@ -117,9 +120,13 @@ def _style(kind: str) -> csv_text.Style:
 
 def _pieces(kind: str, value: Any, where: str, header: Any) -> Iterable[bytes]:
     """The file's bytes."""
-    if kind in ("csv", "tsv"):
+    if kind in TABLES:
         if not isinstance(value, (list, tuple)):
             raise ShapeError(f"{where} is to be a list of rows for {kind}, not {described(value)}")
+        if kind == "parquet":
+            from step_library.kit.formats.parquet_file import parquet_bytes
+
+            return [parquet_bytes(value, where, header)]
         return csv_text.pieces(csv_text.table_of(value, where, header=header), where, _style(kind))
     if kind == "jsonl" and not isinstance(value, (list, tuple)):
         raise ShapeError(f"{where} is to be a list for jsonl, not {described(value)}")
@@ -164,11 +171,13 @@ def _yaml(value: Any) -> bytes:
 
 
 def _names(value: Any) -> list[str]:
-    """The names of the keys of a dict, or of a table's columns."""
+    """The names of the keys of a dict, or of a table's columns: of dicts all that come up."""
     if isinstance(value, Mapping):
         return list(map(str, value))
+    if isinstance(value, (list, tuple)) and value and all(isinstance(row, Mapping) for row in value):
+        return list(dict.fromkeys(str(name) for row in value for name in row))
     first = value[0] if isinstance(value, (list, tuple)) and value else None
-    return list(map(str, first)) if isinstance(first, (list, tuple, Mapping)) else []
+    return list(map(str, first)) if isinstance(first, (list, tuple)) else []
 
 
 def _free_name(key: str, kind: str) -> str:

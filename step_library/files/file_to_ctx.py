@@ -1,4 +1,4 @@
-"""A file as a value of ctx: JSON, CSV, TSV, YAML, a JSON value a line, or a sheet of Excel."""
+"""A file as a value of ctx: JSON, CSV, TSV, YAML, a JSON value a line, Parquet, or a sheet of Excel."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from step_library.kit.formats.typed_rows import cast_rows, check_dict, number_or
 from step_library.kit.records.logged import LOG, logged
 from step_library.kit.values.ctx_values import Ctx, described
 
-FORMATS = ("json", "csv", "tsv", "jsonl", "yaml", "xlsx")
+FORMATS = ("json", "csv", "tsv", "jsonl", "yaml", "xlsx", "parquet")
 TABLES = ("csv", "tsv", "xlsx")
 
 
@@ -42,9 +42,9 @@ TABLES = ("csv", "tsv", "xlsx")
 def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
     """Put what the file holds into `ctx[key]`; of a list, how many items it has is in the result, as `rows`.
 
-    CSV becomes a list of lists of text, names included, unless use_header, schema or numbers say otherwise. Raises
-    NoSuchFile (a FileNotFoundError), BadFile (a ValueError; of JSON a JSONDecodeError too) with the line, and
-    ShapeError for what does not fit the schema. ctx is changed only when all of it fits.
+    CSV becomes a list of lists of text, names included, unless use_header, schema or numbers say otherwise; Parquet
+    becomes a list of dicts. Raises NoSuchFile (a FileNotFoundError), BadFile (a ValueError; of JSON a JSONDecodeError
+    too) with the line, and ShapeError for what does not fit the schema. ctx is changed only when all of it fits.
     """
     path, key, merge = params["path"], params["key"], params["merge"]
     target = allowed(path, params["within"])
@@ -55,7 +55,7 @@ def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
         wrong = [name for name in ("use_header", "numbers", "delimiter", "sheet") if params[name] not in (None, False)]
         if wrong:
             raise UsageError(f"{wrong[0]} is for {', '.join(TABLES)}, not for {kind}")
-    value = _rows(target, kind, params) if kind in TABLES else read_value(target, kind)
+    value = _rows(target, kind, params) if kind in TABLES else _value(target, kind)
     value = _fitted(value, params, str(path), kind)
     rows = {"rows": len(value)} if isinstance(value, list) else {}
     if not merge:
@@ -68,6 +68,15 @@ def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
         raise ShapeError(f"{path}: a key of ctx cannot be empty")
     ctx.update({key: taken} if key is not None else taken)
     return {"loaded": key if key is not None else list(taken)}
+
+
+def _value(path: Path, kind: str) -> Any:
+    if kind != "parquet":
+        return read_value(path, kind)
+    from step_library.kit.formats.parquet_source import ParquetSource
+
+    with reading(path) as stream:
+        return list(ParquetSource(stream, str(path), {}).rows(None, {}, 0))
 
 
 def _rows(path: Path, kind: str, params: Mapping[str, Any]) -> list[list[Any]]:

@@ -145,3 +145,44 @@ def test_so_many_changes_of_the_key_are_told() -> None:
     for number, words in ((1, "before: step3 set int 3"), (2, "before: step2 set int 2, step3 set int 3")):
         with pytest.raises(AssertionError, match=f"; {words}$"):
             ctx_assert.run(ctx, {"key": "n", "expected": 9, "history": number})
+
+
+def test_a_flag_that_is_not_set_fails_the_run(tmp_path: Path) -> None:
+    """The fifth documented example: the step assert_normalization fails the pipeline if the value is not true."""
+    project = Project(tmp_path / "p")
+    project.recipe("""
+        ctx: {data_normalized: NORMALIZED}
+        steps:
+          - {name: assert_normalization, function: ctx_assert, params: {key: data_normalized, expected: true}}
+          - {name: after, function: ctx_init, params: {keys: [reached]}, depends_on: [assert_normalization]}
+    """.replace("NORMALIZED", "false"))
+    assert project.run().status == "COMPLETE_ERROR" and "reached" not in project.ctx
+    Context.open(project.instance)["data_normalized"] = True
+    assert project.run().status == "COMPLETE_SUCCESS" and "reached" in project.ctx
+
+
+def test_greater_than(ctx: Any) -> None:
+    """The sixth documented example, recommended there: `ctx["val"] > 100`."""
+    for value, right in ((101, True), (100, False)):
+        ctx["val"] = value
+        found = ctx_assert.run(ctx, {"key": "val", "expected": 100, "op": "gt", "strict": False})
+        assert found["asserted"] is right
+
+
+def test_a_list_of_checks(ctx: Any) -> None:
+    """The seventh documented example, recommended there: the first that fails stops it, `collect` tells all."""
+    checks = [{"key": "x", "expected": 1}, {"key": "status", "expected": "done", "op": "eq"}]
+    assert ctx_assert.run(ctx, {"checks": checks}) == {"asserted": True}
+    ctx.update({"x": 2, "status": "late"})
+    for collect, failed in ((False, 1), (True, 2)):
+        with pytest.raises(AssertionError) as caught:
+            ctx_assert.run(ctx, {"checks": checks, "collect": collect})
+        assert len(caught.value.failed) == failed  # type: ignore[attr-defined]
+
+
+def test_a_key_that_is_not_there_is_null(ctx: Any) -> None:
+    """The eighth documented example: the check of a missing key passes only where null is expected."""
+    assert ctx_assert.run(ctx, {"key": "absent", "expected": None}) == {"asserted": True}
+    for expected in (0, "", False, []):
+        with pytest.raises(AssertionError, match="it is not there"):
+            ctx_assert.run(ctx, {"key": "absent", "expected": expected})

@@ -143,3 +143,74 @@ def test_in_a_recipe_that_goes_on(tmp_path: Path) -> None:
     (project.folder / "go").touch()
     assert project.run().status == "COMPLETE_SUCCESS"
     assert project.steps["diff"]["result"] == {"added": [], "removed": [], "changed": ["n"]}
+
+
+def test_a_deep_copy_as_snapshot(ctx: Any) -> None:
+    """The second documented example: `copy.deepcopy(ctx)`, later steps, and what changed since."""
+    snapshot = copy.deepcopy(ctx)
+    ctx["rows"].append({"id": 3})
+    ctx["later"] = 1
+    assert ctx_diff.run(ctx, {"old": snapshot}) == {"added": ["later"], "removed": [], "changed": ["rows"]}
+
+
+def test_a_dashboard_that_looks_again_and_again() -> None:
+    """The third documented example: each look is compared with the one before, so that updates can stand out."""
+    ctx = Context(n=1, kept=0)
+    seen = []
+    last_ctx = ctx.snapshot()
+    for value in (1, 2, 2):
+        ctx["n"] = value
+        seen.append(ctx_diff.run(ctx, {"old": last_ctx})["changed"])
+        last_ctx = ctx.snapshot()
+    assert seen == [[], ["n"], []]
+
+
+def test_a_recipe_compares_ctx_before_and_after(tmp_path: Path) -> None:
+    """The fourth documented example: the tag !!python/object is refused; a key of ctx that holds the copy is not."""
+    project = Project(tmp_path / "p")
+    recipe = """
+        ctx: {n: 2, before: {n: 1}}
+        steps:
+          - {name: compare_ctx_before_after, function: ctx_diff, params: {old: OLD}}
+    """
+    project.recipe(recipe.replace("OLD", '!!python/object:context.Context {}'))
+    assert "python/object" in str(project.refused())
+    project.recipe(recipe.replace("OLD", "before"))
+    assert project.run().status == "COMPLETE_SUCCESS"
+    assert project.steps["compare_ctx_before_after"]["result"] == {"added": [], "removed": [], "changed": ["n"]}
+
+
+def test_old_and_new_of_what_changed() -> None:
+    """The fifth documented example, recommended there: `details` gives old and new values."""
+    entry, = ctx_diff.run({"foo": 5}, {"old": {"foo": 2}, "details": True})["changed"]
+    assert entry.items() >= {"key": "foo", "old": 2, "new": 5}.items()
+
+
+def test_the_differences_as_a_file(ctx: Any, tmp_path: Path) -> None:
+    page, table, data = (tmp_path / "new" / f"d.{ending}" for ending in ("html", "md", "json"))
+    ctx["odd"] = "<b>|x" + "y" * 500
+    for file in (page, table, data):
+        found = ctx_diff.run(ctx, {"old": OLD, "file": str(file)})
+    assert json.loads(data.read_text()) == found
+    lines = table.read_text().splitlines()
+    assert "| foo | value | 900 | 123 |" in lines and "| gone | removed | 1 |  |" in lines
+    assert "| new | added |  | 1 |" in lines and "2 added, 2 removed, 3 changed" in lines
+    assert "&lt;b&gt;|x" in page.read_text() and "y" * 201 not in page.read_text()
+    ctx_diff.run(ctx, {"old": OLD, "file": str(table), "nested": True, "filter_keys": ["rows"]})
+    assert '| rows/1 | added |  | {"id": 2} |' in table.read_text().splitlines()
+    ctx_diff.run(ctx, {"old": ctx, "file": str(table)})
+    assert "**No differences**" in table.read_text() and "|" not in table.read_text()
+    with pytest.raises(OctoError, match=r"'d.csv' is to end in .md, .html, .htm, .json"):
+        ctx_diff.run(ctx, {"old": OLD, "file": "d.csv", "out": "diff"})
+    assert "diff" not in ctx
+
+
+def test_a_file_of_what_is_no_json(tmp_path: Path) -> None:
+    ctx = {"a": float("nan"), "b": "\ud800", "c": {1, 2}}
+    for ending in ("json", "md", "html"):
+        file = tmp_path / f"d.{ending}"
+        ctx_diff.run(ctx, {"old": {"a": 1, "b": 2}, "file": str(file), "details": True})
+        text = file.read_text(encoding="utf-8")
+        assert "ud800" in text
+    changed = json.loads((tmp_path / "d.json").read_text(), parse_constant=pytest.fail)["changed"]
+    assert [(entry["key"], entry["new"]) for entry in changed] == [("a", None), ("b", "'\\ud800'")]

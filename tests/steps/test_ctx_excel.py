@@ -186,10 +186,12 @@ def test_a_large_table(ctx: Any) -> None:
     assert b'<row r="10000"' in ZipFile(book_path).read("xl/worksheets/sheet1.xml")
 
 
-def test_the_command(tmp_path: Path) -> None:
+@pytest.mark.parametrize("sheets", [["m:Metrics", "d:Summary"], ["m:Metrics d:Summary"]], ids=["words", "text"])
+def test_the_command(tmp_path: Path, sheets: list[str]) -> None:
+    """The sixth documented example of ctx_excel_advanced: --sheets takes pairs, separated by spaces."""
     (tmp_path / "ctx.json").write_text(json.dumps(CTX))
     command = [sys.executable, "-m", "step_library.files.ctx_excel_advanced", "--ctx-file", str(tmp_path / "ctx.json"),
-               "--sheets", "m:Metrics d:Summary", "--out", str(tmp_path / "all_results.xlsx")]
+               "--sheets", *sheets, "--out", str(tmp_path / "all_results.xlsx")]
     done = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[2])
     assert done.returncode == 0, done.stderr
     assert openpyxl.load_workbook(tmp_path / "all_results.xlsx").sheetnames == ["Metrics", "Summary"]
@@ -210,3 +212,35 @@ def test_in_a_recipe_with_a_resume(tmp_path: Path, step: str) -> None:
     (project.folder / "go").touch()
     assert project.run().status == "COMPLETE_SUCCESS"
     assert kinds(openpyxl.load_workbook(project.folder / "Data/o.xlsx")["Results"]) == [("LineChart", 1)]
+
+
+@pytest.mark.parametrize("step", BOTH)
+def test_a_key_with_a_colon(ctx: Any, step: ModuleType) -> None:
+    ctx["C:a"] = [[1]]
+    assert book(ctx, ["C:a:Sheet"], step).sheetnames == ["Sheet"]
+
+
+@pytest.mark.parametrize("step", BOTH)
+def test_other_names_of_columns(ctx: Any, step: ModuleType) -> None:
+    chart = {"sheet": "M", "x": "Temperature", "y": ["V1"]}
+    found = book(ctx, {"m": "M", "d": "D"}, step, charts=[chart],
+                 rename={"m": {"Temp": "Temperature"}, "d": {"B": "β"}})
+    assert rows(found["M"])[0] == ["Temperature", "V1", "V2"] and rows(found["M"])[1] == [25, 1.5, 3]
+    assert rows(found["D"])[0] == ["A", "β", "C"] and CTX["m"][0][0] == ctx["m"][0][0] == "Temp"  # type: ignore[index]
+    for rename, error, words in (
+        ({"mm": {}}, UsageError, "rename: no sheet is made of 'mm'; did you mean m?"),
+        ({"m": {"Tmp": "x"}}, MissingKey, "ctx['m'] has no column 'Tmp'; did you mean Temp?"),
+        ({"m": {"Temp": "V1"}}, ShapeError, "two columns of ctx['m'] would have one name"),
+        ({"numbers": {"a": "b"}}, ShapeError, "the columns of ctx['numbers'] have no names"),
+    ):
+        with pytest.raises(error) as caught:
+            step.run(ctx, {"sheets": {"m": "M", "numbers": "N"}, "out": "new.xlsx", "rename": rename})
+        assert words in str(caught.value) and not Path("new.xlsx").exists()
+
+
+def test_charts_of_dicts_whose_keys_are_no_text(tmp_path: Path) -> None:
+    given = {"sheets": {"r": "S"}, "out": str(tmp_path / "o.xlsx")}
+    ctx: dict[str, Any] = {"r": [{1: 2, 3: 4}]}
+    with pytest.raises(MissingKey, match=r"has no column 'a'; it has 1, 3"):
+        ctx_excel.run(ctx, {**given, "charts": [{"sheet": "S", "x": "a", "y": ["b"]}]})
+    assert ctx_excel.run(ctx, {**given, "charts": [{"sheet": "S", "x": "1", "y": ["3"]}]})["charts"] == 1

@@ -67,6 +67,7 @@ def run_threads(work: Any, count: int) -> None:
 
 
 def test_counters_of_two_processes() -> None:
+    """The first and fifth documented examples: load, modify and dump under the lock; nothing is lost."""
     Path("Data/counters.json").write_text('{"task": 0}')
     two = [program(COUNT, "200") for _ in range(2)]
     for each in two:
@@ -76,6 +77,7 @@ def test_counters_of_two_processes() -> None:
 
 
 def test_a_snapshot_that_is_not_there_yet() -> None:
+    """The second documented example: save_ctx_snapshot(ctx)."""
     for ctx in ({"a": [1]}, Context({"a": [1]})):
         with file_lock("Data/ctx_snapshot.json"):
             assert not Path("Data/ctx_snapshot.json").exists()  # the lock is a file of its own
@@ -86,6 +88,7 @@ def test_a_snapshot_that_is_not_there_yet() -> None:
 
 
 def test_rows_and_lines_of_threads() -> None:
+    """The third and fourth documented examples: append_row_safe, and 100 numbered lines of each thread."""
     def append_row_safe(path: str, row: list[Any]) -> None:
         with file_lock(path), open(path, "a", newline="") as f:
             csv.writer(f).writerow(row)
@@ -148,6 +151,23 @@ def test_the_holder_is_named_and_a_killed_one_is_gone() -> None:
         pass
 
 
+def test_a_lock_that_is_not_had_is_caught_as_any_error(capsys: pytest.CaptureFixture[str]) -> None:
+    """The sixth documented example: `except Exception as e`, and a line that tells why."""
+    def protected() -> None:
+        try:
+            with file_lock("Data/protected.txt", timeout=0):
+                print("inside")
+        except Exception as e:
+            print(f"Locking or file operation failed: {e}")
+
+    with file_lock("Data/protected.txt"):
+        run_threads(protected, 1)
+    protected()
+    failed, inside = capsys.readouterr().out.splitlines()
+    assert failed.startswith("Locking or file operation failed: ") and "protected.txt.lock is held by" in failed
+    assert inside == "inside"
+
+
 def test_an_error_inside_gives_it_back() -> None:
     with pytest.raises(ValueError, match="mine"), file_lock(["f", "g"]):
         raise ValueError("mine")
@@ -171,6 +191,7 @@ def test_two_files_in_either_order() -> None:
 
 
 def test_the_decorators() -> None:
+    """The seventh documented example, proposed there: filelock_step(path), and file_lock itself."""
     @filelock_step("Data/shared.json")
     def step(ctx: Any, by: int = 1) -> int:
         """What it does."""

@@ -35,6 +35,12 @@ def ctx(request: pytest.FixtureRequest) -> Any:
     ({"type": "number"}, ["n", "x"]),
     ({"regex": "^(n|x)$"}, ["n", "x"]),
     ({"pattern": "raw", "exclude": "_a"}, ["raw_b"]),
+    ({"exclude_type": ["list", "dict", "null"]}, ["text", "n", "yes", "x"]),
+    ({"pattern": "raw", "exclude_type": "dict"}, ["raw_a"]),
+    ({"exclude_type": ["number", "str"], "match": "any", "pattern": "_b", "type": "list"}, ["raw_a", "raw_b"]),
+    ({"type": "number", "exclude_type": "number"}, []),
+    ({"sort": True}, sorted(CTX)),
+    ({"sort": True, "type": ["number", "list"]}, ["n", "raw_a", "x"]),
     ({"expr": "key == 'n' or value == 1.5"}, ["n", "x"]),
     ({"type": "list", "expr": "len(value) > 3"}, []),
     ({"fn": is_long}, ["raw_a"]),
@@ -79,6 +85,7 @@ def test_values_are_copies() -> None:
 
 @pytest.mark.parametrize(("params", "words"), [
     ({"type": "lst"}, "there is no type 'lst'; did you mean list?"),
+    ({"exclude_type": "lst"}, "exclude_type: there is no type 'lst'; did you mean list?"),
     ({"regex": "("}, "regex '('"),
     ({"expr": "value >"}, "the expression 'value >' cannot be read"),
     ({"expr": "wert > 1"}, "it may use key, value and the functions abs"),
@@ -93,3 +100,25 @@ def test_mistakes(ctx: Any, params: dict[str, Any], words: str) -> None:
         ctx_filter.run(ctx, params)
     assert words in str(caught.value) and "filtered_keys" not in ctx
     assert isinstance(caught.value, UsageError) or caught.value.exit_code == 2
+
+
+def test_the_result_without_out(ctx: Any) -> None:
+    """The fourth documented example: without `out` the keys are in `ctx["filtered_keys"]`."""
+    ctx["foo"], ctx["my_foo"] = 1, 2
+    assert ctx_filter.run(ctx, {"pattern": "foo"}) == {"filtered": "filtered_keys"}
+    assert ctx["filtered_keys"] == ["foo", "my_foo"]
+
+
+def test_a_pattern_a_type_and_a_regular_expression_together(ctx: Any) -> None:
+    """The ninth documented example, proposed there: all three are to fit."""
+    ctx.update({"foo_rows": [1], "foo_count": 1, "my_foo": [2]})
+    asked = {"pattern": "foo", "type": list, "regex": "^foo.*$", "out": "foo_keys"}
+    assert ctx_filter.run(ctx, asked) == {"filtered": "foo_keys"} and ctx["foo_keys"] == ["foo_rows"]
+
+
+def test_the_choices_of_a_dropdown(ctx: Any) -> None:
+    """The tenth documented example: a dropdown of Dash takes the keys as its options."""
+    dash = pytest.importorskip("dash")
+    ctx_filter.run(ctx, {"pattern": "raw"})
+    dropdown = dash.dcc.Dropdown(options=[{"label": key, "value": key} for key in ctx.get("filtered_keys", [])])
+    assert dropdown.options == [{"label": "raw_a", "value": "raw_a"}, {"label": "raw_b", "value": "raw_b"}]

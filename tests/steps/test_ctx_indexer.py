@@ -104,3 +104,51 @@ def test_many_rows(make: Any) -> None:
     ctx = make({"rows": [{"id": f"r{n}"} for n in range(100_000)]})
     assert ctx_indexer.run(ctx, {"key": "rows", "index_by": "id"})["count"] == 100_000
     assert ctx["rows_index"]["r99999"] == 99_999
+
+
+def test_the_key_of_the_index(make: Any) -> None:
+    """The second and third documented examples: the index is at key + "_index", which has None for what is unknown."""
+    ctx = make({"big_data": [{"id": "a"}, {"id": "b"}], "user_activity": [{"user_id": "u1"}]})
+    ctx_indexer.run(ctx, {"key": "big_data", "index_by": "id"})
+    ctx_indexer.run(ctx, {"key": "user_activity", "index_by": "user_id"})
+    assert ctx["big_data_index"] == {"a": 0, "b": 1}
+    assert ctx["user_activity_index"].get("u1") == 0 and ctx["user_activity_index"].get(99999) is None
+
+
+def test_rows_that_are_lists_by_position() -> None:
+    """The fourth documented example, proposed there: by column 1, whose numbers a Context has as text."""
+    ctx: dict[str, Any] = {"ts_data": TIMES}
+    ctx_indexer.run(ctx, {"key": "ts_data", "index_by_pos": 1})
+    assert ctx["ts_data_index"] == {1.0: 0, 3.0: 1}
+    live = Context(ts_data=TIMES)
+    ctx_indexer.run(live, {"key": "ts_data", "index_by_pos": 1})
+    assert live["ts_data_index"] == {"1.0": 0, "3.0": 1}
+
+
+def test_rows_that_are_lists_by_name() -> None:
+    """The fifth documented example, proposed there: `header` names the columns."""
+    ctx: dict[str, Any] = {"ts_data": TIMES}
+    ctx_indexer.run(ctx, {"key": "ts_data", "header": ["ts", "val1", "id"], "index_by": "id"})
+    assert ctx["ts_data_index"] == {2: 0, 4: 1}
+
+
+def test_all_rows_of_a_day(make: Any) -> None:
+    """The sixth documented example, proposed there: rows 7, 19 and 42 are of that day."""
+    ctx = make({"sales": [{"date": "2024-05-01" if n in (7, 19, 42) else "2024-04-30"} for n in range(50)]})
+    ctx_indexer.run(ctx, {"key": "sales", "index_by": "date", "multi": True})
+    assert ctx["sales_index"]["2024-05-01"] == [7, 19, 42]
+
+
+def test_by_two_fields_together(make: Any) -> None:
+    """The seventh documented example, proposed there; JSON has no tuples as keys: both are one text of JSON."""
+    ctx = make({"events": [{"user": "ann", "date": "d1"}, {"user": "ann", "date": "d2"}]})
+    ctx_indexer.run(ctx, {"key": "events", "index_by": ["user", "date"]})
+    assert ctx["events_index"][json.dumps(["ann", "d2"])] == 1
+
+
+@pytest.mark.parametrize("there", [None, 5, [1]])
+def test_what_is_no_index_does_not_count_as_one(make: Any, there: Any) -> None:
+    ctx = make({"rows": list(PEOPLE), "rows_index": there})
+    for rebuild in ("if_missing", "if_changed"):
+        assert ctx_indexer.run(ctx, {"key": "rows", "index_by": "name", "rebuild": rebuild})["count"] == 2
+        assert ctx["rows_index"] == {"Alice": 2, "Bob": 1}

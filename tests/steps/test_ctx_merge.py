@@ -111,3 +111,23 @@ def test_in_a_recipe_that_stops_in_the_middle(tmp_path: Path) -> None:
     (project.folder / "go").touch()
     assert project.run().status == "COMPLETE_SUCCESS"
     assert project.ctx["all"] == [1, 2] and project.steps["join"]["result"] == {"merged_len": 2}
+
+
+def test_two_parallel_steps_and_the_list_of_both(tmp_path: Path) -> None:
+    """The seventh documented example: step_A and step_B side by side write to their `out`, then both are one list."""
+    project = Project(tmp_path / "p")
+    project.bodies("""
+        def work(ctx, params):
+            ctx[params["out"]] = [params["out"]]
+    """)
+    project.recipe("""
+        steps:
+          - {name: step_A, module: BODY, function: work, parallel: true, params: {out: result_A}}
+          - {name: step_B, module: BODY, function: work, parallel: true, params: {out: result_B}}
+          - name: merge_results
+            function: ctx_merge
+            params: {key1: result_A, key2: result_B, out: final_results}
+            depends_on: [step_A, step_B]
+    """)
+    assert project.run().status == "COMPLETE_SUCCESS"
+    assert project.ctx["final_results"] == ["result_A", "result_B"]

@@ -223,3 +223,9 @@ def test_in_a_recipe_with_a_resume(tmp_path: Path) -> None:
     assert project.run().status == "COMPLETE_ERROR"
     (project.folder / "go").touch()
     assert project.run().status == "COMPLETE_SUCCESS" and project.ctx["mean"] == 2.0
+
+
+def test_reading_only_makes_no_database(ctx: Any) -> None:
+    with pytest.raises(FileNotFoundError, match="there is no database Data/my.db") as caught:
+        sql(ctx, query="SELECT 1", read_only=True)
+    assert isinstance(caught.value, OctoError) and not Path("Data").exists()

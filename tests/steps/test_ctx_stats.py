@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import statistics
+from pathlib import Path
 from typing import Any
 
 import numpy
@@ -14,7 +15,9 @@ from hypothesis import strategies as st
 from octo.context import Context
 from octo.errors import MissingKey, OctoError, ShapeError
 from octo.scriptlet import call
+from octo.store import ParameterStore
 from step_library.data import ctx_stats
+from tests.recipe.runs import Project
 
 NAMED = [["t", "volt"], ["08:00", 1], ["08:01", None], ["08:02", 4]]
 
@@ -75,6 +78,8 @@ def test_the_table_as_text() -> None:
     ([[1]], {"headers": ["volt"], "columns": ["vot"]}, MissingKey, "no column 'vot'; did you mean volt?"),
     ([{"volt": 1}], {"columns": ["vot"]}, MissingKey, "no row has a column 'vot'; did you mean volt?"),
     ([[1]], {"headers": ["a", "b"]}, ShapeError, "2 names for 1 columns"),
+    ([[1, 2]], {"headers": ["a", "a"]}, ShapeError, "ctx['rows']: two columns are called 'a'; choose one by columns"),
+    ([["a", "b", "a"], [1, 2, 3]], {"headers": True, "columns": [0, 2]}, ShapeError, "two columns are called 'a'"),
     ([[1]], {"columns": []}, OctoError, "no column is chosen"),
     ([{"volt": 1}, [2]], {}, ShapeError, "row 1 is to be a dict, as the first is, not a list of 1"),
     ([[1]], {"stats": ["mode"]}, ShapeError, "there is no 'mode'; there are mean, std"),
@@ -109,3 +114,52 @@ def test_a_large_table_on_a_context() -> None:
     assert ctx.last_modified("stats") is not None
 
 
+def test_the_documented_result_is_a_dict_at_out() -> None:
+    """The first documented example: the dict of statistics is in `ctx["sensor_stats"]`."""
+    ctx: dict[str, Any] = {"sensor_readings": [[1, 2], [3, 6]]}
+    ctx_stats.run(ctx, {"key": "sensor_readings", "out": "sensor_stats"})
+    assert ctx["sensor_stats"] == {"mean": [2.0, 4.0], "std": [1.0, 2.0], "min": [1.0, 2.0], "max": [3.0, 6.0]}
+
+
+def test_the_documented_recipe(tmp_path: Path) -> None:
+    """The third documented example: it cannot work, for the rows begin with a time; with `columns` it does.
+
+    Its `background: true` is left out and a step that waits put in: else ctx_stats may come before the first row.
+    """
+    project = Project(tmp_path / "p")
+    recipe = """
+        steps:
+          - {name: init_ctx, function: ctx_init, params: {keys: [measurements]}}
+          - name: fill_ctx
+            function: ctx_row_updater
+            params: {key: measurements, n: 3, interval_sec: 0.01, max_rows: 2}
+            depends_on: [init_ctx]
+          - name: wait
+            function: ctx_job_status
+            params: {job_id: "row_updater:measurements", wait: 30}
+            depends_on: [fill_ctx]
+          - name: stats
+            function: ctx_stats
+            params: {key: measurements, out: measurement_stats, COLUMNS}
+            depends_on: [wait]
+    """
+    project.recipe(recipe.replace(", COLUMNS", ""))
+    assert project.run().status == "COMPLETE_ERROR"
+    assert "ctx['measurements']: row 0, column 0 is no number, but str '" in project.steps["stats"]["error"]["message"]
+    project.recipe(recipe.replace("COLUMNS", "columns: [1, 2, 3]"), "fixed.yaml")
+    assert project.run("fixed.yaml").status == "COMPLETE_SUCCESS"
+    found = ParameterStore(project.folder / "fixed.octo").read()["ctx"]["measurement_stats"]
+    assert [len(found[name]) for name in ("mean", "std", "min", "max")] == [3] * 4
+
+
+def test_a_bar_chart_of_the_means() -> None:
+    """The fourth documented example: a chart in Dash takes `ctx["my_data_stats"]["mean"]` as it is."""
+    dash, plotly = pytest.importorskip("dash"), pytest.importorskip("plotly.graph_objects")
+    ctx = Context({"my_data": [[1, 2], [3, 6]]})
+    ctx_stats.run(ctx, {"key": "my_data", "out": "my_data_stats"})
+    chart = dash.dcc.Graph(figure=plotly.Figure(plotly.Bar(y=ctx["my_data_stats"]["mean"])))
+    assert list(chart.figure.data[0].y) == [2.0, 4.0]
+
+
+def test_one_of_two_columns_of_one_name() -> None:
+    assert stats([[1, 5]], headers=["a", "a"], columns=[1], stats=["sum"]) == {"sum": {"a": 5.0}}

@@ -9,7 +9,7 @@ import pytest
 
 from octo.context import Context
 from octo.errors import MissingKey, OctoError, ShapeError
-from step_library.data import ctx_table_view
+from step_library.data import ctx_table_view, ctx_view
 from tests.recipe.runs import Project
 
 FOO = [{"A": 1, "B": "x"}, {"B": None, "C": 2.5}]
@@ -97,3 +97,40 @@ def test_in_a_recipe_that_goes_on(tmp_path: Path) -> None:
     (project.folder / "go").touch()
     assert project.run().status == "COMPLETE_SUCCESS"
     assert project.ctx["rows_table"] == {"columns": [{"name": "a", "id": "a"}], "rows": [{"a": 1}]}
+
+
+def test_the_key_without_out(make: Any) -> None:
+    """The fourth documented example: without `out` the table is at `ctx["mydata_table"]`."""
+    ctx = make({"mydata": FOO})
+    assert ctx_table_view.run(ctx, {"key": "mydata"})["table"] == "mydata_table" and "mydata_table" in ctx
+
+
+@pytest.mark.parametrize("rows", [[{"col0": 1, "col1": 2}], [[1, 2]]], ids=["dicts", "lists"])
+def test_rows_of_either_kind(make: Any, rows: list[Any]) -> None:
+    """The fifth documented example: dicts or lists may come in."""
+    ctx = make({"summary_data": rows})
+    ctx_table_view.run(ctx, {"key": "summary_data", "out": "formatted_table"})
+    assert ctx["formatted_table"]["rows"] == [{"col0": 1, "col1": 2}]
+
+
+def test_lists_of_unequal_length(make: Any) -> None:
+    """The sixth documented example: as many columns as the longest row, and no cells for what a row lacks."""
+    ctx = make({"rows": [[1], [2, 3, 4], []]})
+    assert ctx_table_view.run(ctx, {"key": "rows"}) == {"table": "rows_table", "columns": 3, "rows": 3}
+    assert ctx["rows_table"]["rows"] == [{"col0": 1}, {"col0": 2, "col1": 3, "col2": 4}, {}]
+
+
+def test_heads_of_ones_own(make: Any) -> None:
+    """The eighth documented example, wished for there: `columns` gives the heads and their order."""
+    columns = [{"name": "Custom Name", "id": "A"}, {"name": "Other", "id": "B"}]
+    ctx = make({"foo": [{"B": "x", "A": 1}]})
+    ctx_table_view.run(ctx, {"key": "foo", "out": "foo_table", "columns": columns})
+    assert ctx["foo_table"]["columns"] == columns
+
+
+def test_one_sorted_page_of_rows_as_a_table(make: Any) -> None:
+    ctx = make({"rows": [{"n": 1}, {"n": 3}, {"n": 2}]})
+    ctx_view.run(ctx, {"key": "rows", "sort_by": "n", "reverse": True, "page_size": 2, "out": "page"})
+    ctx_table_view.run(ctx, {"key": "page", "out": "table", "source": True})
+    assert ctx["table"] == {"columns": [{"name": "n", "id": "n"}], "rows": [{"n": 3}, {"n": 2}],
+                            "source": {"key": "page", "rows": 2}}

@@ -6,6 +6,7 @@ import bz2
 import gzip
 import json
 import os
+import re
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from octo.context import Context
 from octo.errors import MissingKey, OctoError, ShapeError, UsageError
 from octo.recipe.nodes import Source, plain
 from octo.recipe.reader import read
-from step_library.files import ctx_to_file
+from step_library.files import ctx_to_file, file_to_ctx
 from step_library.files.ctx_file_lock import file_lock
 from step_library.kit.files.file_io import reading
 from tests.recipe.runs import Project
@@ -81,6 +82,7 @@ def test_names_before_the_rows(ctx: Any) -> None:
 
 
 def test_packed_by_name_or_by_parameter(ctx: Any) -> None:
+    """The seventh documented example, wished for there: Data/output.csv.gz, by its ending or by a parameter."""
     assert gzip.decompress(written(ctx, key="t", path="Data/output.csv.gz", format="csv")).startswith(b"a,b\n")
     assert bz2.decompress(written(ctx, key="m", path="m.json.bz2", format="auto")).startswith(b"{")
     assert gzip.decompress(written(ctx, key="m", path="m", compression="gzip")).startswith(b"{")
@@ -187,7 +189,7 @@ def test_not_a_number_is_null(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     ({"key": "t", "path": "Data/../x", "within": ["Data", "out"]}, UsageError, "not in Data or out"),
     ({"key": "m", "path": "x", "required": ["ä", "b"]}, ShapeError, "ctx['m'] has no 'b'; it has ä"),
     ({"key": "d", "path": "x", "format": "csv", "header": ["z"]}, ShapeError, "no row has a column 'z'"),
-    ({"key": "t", "path": "x", "header": False}, UsageError, "header is for csv and tsv"),
+    ({"key": "t", "path": "x", "header": False}, UsageError, "header is for csv, tsv, parquet"),
     ({"key": "t", "path": "x", "out": "y"}, OctoError, "one parameter"),
 ])
 def test_mistakes_leave_what_was_there(ctx: Any, params: dict[str, Any], error: type[Exception], words: str) -> None:
@@ -239,3 +241,50 @@ def test_in_a_recipe_with_a_resume(tmp_path: Path) -> None:
     assert project.run().status == "COMPLETE_SUCCESS"
     assert (project.folder / "Data" / "a.csv").read_text() == "mine"  # what was done is not done again
     assert json.loads((project.folder / "Data" / "2.json").read_text()) == [["a", "b"], [1, 2]]
+
+
+def test_columns_that_have_to_be_there_are_those_of_the_file(ctx: Any) -> None:
+    ctx["numbers"] = [[1, 2]]
+    ctx["late"] = [{"a": 1}, {"a": 2, "b": 3}]
+    assert written(ctx, key="numbers", path="n.csv", format="csv", header=["x", "y"], required=["y"],
+                   sidecar=True) == b"x,y\n1,2\n"
+    assert json.loads(Path("n.csv.meta.json").read_text())["columns"] == ["x", "y"]
+    assert written(ctx, key="late", path="l.csv", format="csv", required=["b"]) == b"a,b\n1,\n2,3\n"
+    with pytest.raises(ShapeError, match=r"ctx\['late'\] has no 'b'; it has a"):
+        ctx_to_file.run(ctx, {"key": "late", "path": "l.csv", "format": "csv", "header": ["a"], "required": ["b"]})
+    with pytest.raises(ShapeError, match=r"ctx\['late'\] has no 'c'; it has a, b"):
+        ctx_to_file.run(ctx, {"key": "late", "path": "l.json", "required": ["c"]})
+
+
+def test_parquet(ctx: Any) -> None:
+    ctx["table"] = [["n", "x", "text"], [1, 0.5, "ü"], [None, float("nan") if type(ctx) is dict else None, None]]
+    ctx["dicts"] = [{"a": 1, "deep": [1, 2]}, {"a": 2}]
+    for key, params, rows in (
+        ("table", {}, [{"n": 1, "x": 0.5, "text": "ü"}, {"n": None, "x": None, "text": None}]),
+        ("dicts", {"format": "parquet"}, [{"a": 1, "deep": [1, 2]}, {"a": 2, "deep": None}]),
+        ("dicts", {"header": ["a"]}, [{"a": 1}, {"a": 2}]),
+    ):
+        ctx_to_file.run(ctx, {"key": key, "path": "o/t.parquet", "format": "auto", **params})
+        assert file_to_ctx.run(ctx, {"path": "o/t.parquet", "key": "back"}) == {"loaded": "back", "rows": 2}
+        assert ctx["back"] == rows
+    file_to_ctx.run(ctx, {"path": "o/t.parquet", "key": "back", "rename": {"a": "b"}, "schema": {"b": "int"}})
+    assert ctx["back"] == [{"b": 1}, {"b": 2}]
+
+
+@pytest.mark.parametrize(("value", "words"), [
+    ([{"a": 1}, {"a": "x"}], "the column 'a' cannot be written as parquet"),
+    ([{"a": 1 << 70}], "the column 'a' cannot be written as parquet"),
+    ([{"a": "\ud800"}], "the column 'a' cannot be written as parquet"),
+    ([], "has no rows under names of columns"),
+    ([["a", "b"]], "has no rows under names of columns"),
+    ([["a", "a"], [1, 2]], "two columns have one name"),
+    ([["a", "b"], [1]], "row 0 under the names has 1 cells for 2 columns"),
+    ({"a": 1}, "is to be a list of rows for parquet"),
+    ([1], "is to be a list"),
+])
+def test_what_parquet_cannot_hold(tmp_path: Path, value: Any, words: str) -> None:
+    file = tmp_path / "t.parquet"
+    file.write_bytes(b"before")
+    with pytest.raises(ShapeError, match=re.escape(words)):
+        ctx_to_file.run({"v": value}, {"key": "v", "path": str(file), "format": "parquet"})
+    assert file.read_bytes() == b"before"

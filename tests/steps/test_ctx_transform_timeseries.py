@@ -139,3 +139,89 @@ def test_dicts_of_other_keys_and_of_none(make: Any) -> None:
     plain: dict[str, Any] = {"rows": [{1: 2}]}
     step.run(plain, {"key": "rows", "out": "new", "select": [1]})
     assert plain["new"] == [[2]]
+
+
+HOURS = [["2024-01-01T00:10:00", 1.0, None], ["2024-01-01T00:50:00", 3.0, 4.0], ["2024-01-01T03:00:00", 8.0, 6.0]]
+
+
+@pytest.mark.parametrize(("rows", "params", "found"), [
+    (HOURS, {"time": 0}, HOURS),
+    (HOURS, {"time": 0, "select": [1], "missing": "drop", "normalize": True},
+     [[HOURS[0][0], -1.0190493307], [HOURS[1][0], -0.3396831102], [HOURS[2][0], 1.3587324409]]),
+    (HOURS, {"time": 0, "missing": "drop", "rolling_window": 2}, [[HOURS[2][0], 5.5, 5.0]]),
+    (HOURS, {"time": 0, "select": [1], "rolling_window": 2, "pad": True},
+     [[HOURS[0][0], None], [HOURS[1][0], 2.0], [HOURS[2][0], 5.5]]),
+    (HOURS, {"time": 0, "resample": 3600},
+     [["2024-01-01T00:00:00", 2.0, 4.0], ["2024-01-01T01:00:00", None, None], ["2024-01-01T02:00:00", None, None],
+      ["2024-01-01T03:00:00", 8.0, 6.0]]),
+    (HOURS, {"time": 0, "resample": 3600, "missing": "drop"},
+     [["2024-01-01T00:00:00", 2.0, 4.0], ["2024-01-01T03:00:00", 8.0, 6.0]]),
+    ([{"v": 5, "t": "2024-01-01T05:30:00+02:00"}], {"time": "t", "resample": 3600},
+     [["2024-01-01T05:00:00+02:00", 5.0]]),
+    ([["t", "v"], [7, 1], [3, 2], [-1, 3]], {"time": "t", "headers": True, "resample": 5},
+     [[-5, 3.0], [0, 2.0], [5, 1.0]]),
+    ([[0.5, 1], [0.75, 2]], {"time": -2, "resample": 0.25}, [[0.5, 1.0], [0.75, 2.0]]),
+    ([["2024-01-01T00:00:00Z", 1]], {"time": 0, "resample": 60}, [["2024-01-01T00:00:00+00:00", 1.0]]),
+    ([[4], [8], [8]], {"ewma": 0.5}, [[4.0], [6.0], [7.0]]),
+    ([[4], [None], [8]], {"ewma": 0.5}, [[4.0], [None], [None]]),
+    ([[None], [4], [None], [8]], {"ewma": 0.5, "missing": "ignore"}, [[None], [4.0], [None], [6.0]]),
+])
+def test_times_and_smoothing(make: Any, rows: Any, params: dict[str, Any], found: Any) -> None:
+    ctx = make({"rows": rows})
+    step.run(ctx, {"key": "rows", "out": "new", **params})
+    made = ctx["new"] if make is dict else ctx.plain("new")
+    assert [len(row) for row in made] == [len(row) for row in found] and ctx["rows"] == rows
+    for row, wanted in zip(made, found, strict=True):
+        assert [cell if isinstance(cell, str) or cell is None else pytest.approx(cell) for cell in row] == wanted
+    json.dumps(made, allow_nan=False)
+
+
+@pytest.mark.parametrize(("rows", "params", "names"), [
+    (HOURS, {}, ["0", "1", "2"]),
+    (HOURS, {"select": [-1, 0]}, ["2", "0"]),
+    (HOURS, {"select": [-1, 1], "time": 0}, ["0", "2", "1"]),
+    (HOURS, {"headers": ["t", "a", "b"], "time": "t"}, ["t", "a", "b"]),
+    (HOURS, {"headers": ["t", "a", "b"], "select": ["b"]}, ["b"]),
+    ([{"a": 1, "t": 0, "b": 2}], {"time": "t"}, ["t", "a", "b"]),
+    ([{"a": 1, "b": 2}], {}, ["a", "b"]),
+    ([], {}, []),
+    ([], {"headers": ["a", "b"], "select": ["b"]}, ["b"]),
+    ([], {"headers": ["a", "b"], "select": [5]}, []),
+])
+def test_the_names_of_the_columns(make: Any, rows: Any, params: dict[str, Any], names: list[str]) -> None:
+    ctx = make({"rows": rows})
+    step.run(ctx, {"key": "rows", "out": "new", "columns_out": "names", **params})
+    assert ctx["names"] == names and all(len(row) == len(names) for row in ctx["new"])
+
+
+@pytest.mark.parametrize(("rows", "params", "words"), [
+    (HOURS, {"resample": 60}, "'time' is missing"),
+    (HOURS, {"time": 0, "resample": 0}, "'resample' is to be a number of seconds above 0"),
+    (HOURS, {"time": 0, "resample": 1e-9}, "seconds make 10,200,"),
+    (HOURS, {"time": 7}, "row 0 has 3 columns, no column 7"),
+    (HOURS, {"time": "t"}, "needs header"),
+    ([["t", "v"]], {"time": "t", "headers": True}, "has no rows of numbers"),
+    ([], {"time": 0}, "has no rows of numbers"),
+    ([["yesterday", 1]], {"time": 0}, "the time of row 0 is neither ISO text nor a number of seconds, but str 'yes"),
+    ([[None, 1]], {"time": 0}, "but null"),
+    ([["2024-01-01", 1], [5, 1]], {"time": 0}, "are to be of one form, not number and without a zone"),
+    ([["2024-01-01", 1], ["2024-01-01T00:00:00Z", 1]], {"time": 0}, "not with a zone and without a zone"),
+    ([{"t": 1, "v": 1}, {"v": 2}], {"time": "t"}, "row 1 has no field 't'"),
+    ([[1]], {"ewma": 0}, "'ewma' is to be above 0 and at most 1, not 0"),
+    ([[1]], {"ewma": 1.5}, "'ewma' is to be above 0"),
+    ([[1]], {"columns_out": "new"}, "'columns_out' is 'new', as out is"),
+    ([["x"]], {"time": 0}, "row 0"),
+    ([[1]], {"time": 0}, "no column is chosen"),
+])
+def test_mistakes_with_times(make: Any, rows: Any, params: dict[str, Any], words: str) -> None:
+    ctx = make({"rows": rows})
+    with pytest.raises(OctoError) as caught:
+        step.run(ctx, {"key": "rows", "out": "new", **params})
+    assert words in str(caught.value) and list(ctx) == ["rows"]
+
+
+def test_the_names_do_not_take_the_rows_place(make: Any) -> None:
+    ctx = make({"rows": [[1], [3]]})
+    with pytest.raises(ValueError, match="'columns_out' is 'rows', as key is"):
+        step.run(ctx, {"key": "rows", "out": "new", "columns_out": "rows"})
+    assert ctx["rows"] == [[1], [3]]

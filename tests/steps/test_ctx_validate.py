@@ -127,3 +127,20 @@ def test_a_default_is_each_ctx_s_own() -> None:
     first["a"].append(1)
     ctx_validate.run(second, params)
     assert second == {"a": []}
+
+
+@pytest.mark.parametrize(("params", "keys"), [
+    ({"required": ["numbers", "info"]}, ["numbers", "info"]),
+    ({"required": ["numbers"], "types": {"numbers": list}}, ["numbers"]),
+    ({"types": {"info": dict}}, ["info"]),
+])
+def test_the_documented_calls_that_pass(params: dict[str, Any], keys: list[str]) -> None:
+    """The second, third and fourth documented examples."""
+    ctx = {"numbers": [1, 2, 3], "info": {"experiment": "A"}}
+    assert ctx_validate.run(ctx, params) == {"validated": keys}
+
+
+def test_a_type_asks_for_the_key_too() -> None:
+    """The eleventh documented example: `types` alone covers that the key is there."""
+    with pytest.raises(ValueError, match="^Missing required ctx key: some_json$"):
+        ctx_validate.run({}, {"types": {"some_json": dict}})

@@ -157,3 +157,28 @@ def test_a_default_is_each_ctx_s_own() -> None:
     first["a"].append(1)
     ctx_validate_schema.run(second, params)
     assert second == {"a": []}
+
+
+def test_the_documented_schema_with_types_as_text() -> None:
+    """The first documented example: with valid data it returns the three keys, whose types are given as text."""
+    schema = {"normalized_data": {"type": "list", "len": 100}, "metrics": {"type": "dict"},
+              "ai_summary": {"type": "str"}}
+    ctx: dict[str, Any] = {"normalized_data": [0] * 100, "metrics": {}, "ai_summary": ""}
+    assert ctx_validate_schema.run(ctx, {"schema": schema}) == {"validated": list(schema)}
+    ctx["normalized_data"].pop()
+    with pytest.raises(ValueError, match=r"^ctx\[normalized_data\] length != 100$"):
+        ctx_validate_schema.run(ctx, {"schema": schema})
+
+
+def test_a_rule_of_nothing_asks_for_the_key() -> None:
+    """The third documented example: `meta` has no rule, so it only is to be there."""
+    schema = {"timeseries": {"type": "list"}, "metrics": {"type": "dict"}, "meta": None}
+    ctx: dict[str, Any] = {"timeseries": [], "metrics": {}}
+    with pytest.raises(ValueError, match="^Missing ctx key: meta$"):
+        ctx_validate_schema.run(ctx, {"schema": schema})
+    assert ctx_validate_schema.run({**ctx, "meta": None}, {"schema": schema}) == {"validated": list(schema)}
+
+
+def test_a_condition_beside_keys_that_are_no_text() -> None:
+    ctx: dict[Any, Any] = {1: "x", "n": 5}
+    assert ctx_validate_schema.run(ctx, {"schema": {"n": {"when": "n > 1", "type": "int"}}}) == {"validated": ["n"]}

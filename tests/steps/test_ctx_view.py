@@ -112,3 +112,72 @@ def test_in_a_recipe_that_goes_on(tmp_path: Path) -> None:
     (project.folder / "go").touch()
     assert project.run().status == "COMPLETE_SUCCESS" and project.steps["view"]["attempt"] == 1
     assert project.ctx["page"] == {"view": [{"id": 2}], "total": 1}
+
+
+def test_the_second_page_of_fifty(make: Any) -> None:
+    """The second documented example: rows 51 to 100, counted from 1, and the number of all."""
+    ctx = make({"test_data": [{"n": n} for n in range(1, 121)]})
+    found = ctx_view.run(ctx, {"key": "test_data", "page": 1, "page_size": 50})
+    assert [row["n"] for row in found["view"]] == list(range(51, 101)) and found["total"] == 120
+
+
+def test_the_third_ten_of_those_that_fit(make: Any) -> None:
+    """The third documented example: rows 21 to 30 of those with status fail."""
+    ctx = make({"test_data": [{"n": n, "status": "fail" if n % 2 else "ok"} for n in range(80)]})
+    found = ctx_view.run(ctx, {"key": "test_data", "filter": {"status": "fail"}, "page": 2, "page_size": 10})
+    assert [row["n"] for row in found["view"]] == list(range(41, 61, 2)) and found["total"] == 40
+
+
+def test_the_caller_keeps_it(make: Any) -> None:
+    """The fourth documented example: the caller puts view and total into ctx."""
+    ctx = make({"test_data": ROWS})
+    output = ctx_view.run(ctx, {"key": "test_data", "filter": {"status": "ok"}})
+    ctx.update({"test_data_view": output["view"], "test_data_total": output["total"]})
+    assert ctx["test_data_view"] == [ROWS[0], ROWS[2]] and ctx["test_data_total"] == 2
+
+
+def test_a_table_that_asks_for_its_pages(make: Any) -> None:
+    """The fifth documented example: the callback of a DataTable, with its page_current and page_size."""
+    ctx = make({"test_data": ROWS})
+
+    def rows_shown(selected: str | None, page_current: int, page_size: int) -> Any:
+        chosen = {"status": selected} if selected else {}
+        return ctx_view.run(ctx, {"key": "test_data", "filter": chosen, "page": page_current,
+                                  "page_size": page_size})["view"]
+
+    assert rows_shown("ok", 1, 1) == [ROWS[2]] and rows_shown(None, 0, 2) == ROWS[:2]
+
+
+def test_numbers_summed_up_over_all_that_fit(make: Any) -> None:
+    ctx = make({"rows": [*ROWS, {"v": True}, {"v": "text"}], "odd": [{"v": float("nan")}] if make is dict else [{}]})
+    found = ctx_view.run(ctx, {"key": "rows", "page_size": 1, "summary": ["v", "at.x", "no"], "out": "page"})
+    assert found["summary"] == {
+        "v": {"count": 3, "sum": 157, "mean": 157 / 3, "min": 16, "max": 99},
+        "at.x": {"count": 1, "sum": 1, "mean": 1.0, "min": 1, "max": 1},
+        "no": {"count": 0, "sum": None, "mean": None, "min": None, "max": None}}
+    assert ctx["page"] == found and len(found["view"]) == 1
+    filtered = ctx_view.run(ctx, {"key": "rows", "filter": {"status": "ok"}, "summary": ["v"]})["summary"]
+    assert (filtered["v"]["count"], filtered["v"]["sum"]) == (2, 58)
+    assert ctx_view.run(ctx, {"key": "odd", "summary": ["v"]})["summary"]["v"]["count"] == 0
+    for huge in ([1e308, 1e308], [10**400, 1.5], [10**400]):
+        ctx["huge"] = [{"v": value} for value in huge]
+        told = ctx_view.run(ctx, {"key": "huge", "summary": ["v"], "out": "page"})["summary"]["v"]
+        assert told == {"count": len(huge), "sum": None, "mean": None, "min": min(huge), "max": max(huge)}
+
+
+def test_an_offset_instead_of_a_page(make: Any) -> None:
+    ctx = make({"rows": ROWS})
+    for offset, ids in ((0, [1, 2]), (1, [2, 3]), (3, [4]), (9, [])):
+        found = ctx_view.run(ctx, {"key": "rows", "offset": offset, "limit": 2})
+        assert [row["id"] for row in found["view"]] == ids and found["total"] == 4
+    for wrong, words in (({"offset": -1}, "'offset' is to be 0 or more"), ({"offset": 1, "page": 1}, "one or the")):
+        with pytest.raises(ValueError, match=words):
+            ctx_view.run(ctx, {"key": "rows", **wrong})
+
+
+def test_a_view_of_a_view(make: Any) -> None:
+    ctx = make({"rows": ROWS, "row": {"view": 3, "total": 1}})
+    ctx_view.run(ctx, {"key": "rows", "filter": {"status": "ok"}, "out": "good"})
+    assert ctx_view.run(ctx, {"key": "good", "filter": {"v__lt": 20}}) == {"view": [ROWS[2]], "total": 1}
+    with pytest.raises(ShapeError, match="is to be a list, not a dict of 2"):
+        ctx_view.run(ctx, {"key": "row"})

@@ -194,3 +194,10 @@ def test_in_a_recipe_with_a_resume(tmp_path: Path) -> None:
     project.write("Data/m.json", "[1]")
     assert project.run().status == "COMPLETE_SUCCESS"
     assert project.ctx["rows"] == [["a", "b"], ["1", "2"]] and project.ctx["m"] == [1]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32"])
+def test_text_without_the_mark_of_its_encoding(ctx: Any, encoding: str) -> None:
+    with pytest.raises(ValueError, match=f"x.csv is not text in {encoding}") as caught:
+        load(ctx, "x.csv", b"a,b\n1,2\n", encoding=encoding)
+    assert isinstance(caught.value, OctoError) and not list(ctx)

@@ -24,6 +24,8 @@ STEPS: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "files.ctx_to_csv": ({"key": "rows", "out": "a.csv"}, {"key": "n", "out": "a.csv"}, "1 rows of rows in a.csv"),
     "files.ctx_to_file": ({"key": "rows", "path": "a.json"}, {"key": "m", "path": "a.json"}, "rows in a.json"),
     "files.file_to_ctx": ({"path": "in.json", "key": "f"}, {"path": "no.json", "key": "f"}, "in.json in f"),
+    "files.ctx_lazy_loader": ({"key": "old", "action": "clear"}, {"key": "f", "path": "no.json"},
+                              "old: {'cleared': 'old'}"),
     "files.ctx_sqlite": ({"db": "a.db", "query": "SELECT 1"}, {"db": "a.db", "query": "SELEC"}, "a.db: {'rows': 1}"),
     "files.ctx_excel": ({"sheets": {"rows": "S"}, "out": "a.xlsx"}, {"sheets": {"m": "S"}, "out": "a.xlsx"},
                         "sheets S in a.xlsx"),

@@ -13,7 +13,7 @@ from octo.store import files
 
 COMPRESSIONS = {".gz": "gzip", ".bz2": "bz2"}
 FORMATS = {".json": "json", ".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".yaml": "yaml",
-           ".yml": "yaml", ".xlsx": "xlsx"}
+           ".yml": "yaml", ".xlsx": "xlsx", ".parquet": "parquet"}
 
 
 class FileFailed(OctoError, OSError):

@@ -168,9 +168,9 @@ def iter_rows(stream: Any, name: str, style: Style) -> Iterator[list[str]]:
     reader = csv.reader(text, delimiter=style.delimiter, strict=True)
     try:
         yield from reader
-    except UnicodeDecodeError as error:
+    except UnicodeError as error:
         raise BadFile(f"{name} is not text in {style.encoding} (near line {reader.line_num + 1}); give encoding: "
-                      f"{error.reason}") from None
+                      f"{getattr(error, 'reason', error)}") from None
     except csv.Error as error:
         raise BadFile(f"{name}:{reader.line_num}: no CSV: {error}") from None
     finally:

@@ -14,7 +14,7 @@ from step_library.kit.formats.typed_rows import cast_rows
 from step_library.kit.values.json_values import json_cell
 
 
-def _pyarrow_or_hint(part: str) -> Any:
+def pyarrow_or_hint(part: str) -> Any:
     """pyarrow or a module of it; NotAvailable with what to type where it is not installed."""
     try:
         return importlib.import_module(part)
@@ -27,9 +27,9 @@ class ParquetSource(Source):
 
     def __init__(self, stream: Any, where: str, schema: Mapping[str, Any]) -> None:
         super().__init__(where, schema)
-        self._arrow = _pyarrow_or_hint("pyarrow")
+        self._arrow = pyarrow_or_hint("pyarrow")
         with self._telling():
-            self._file = _pyarrow_or_hint("pyarrow.parquet").ParquetFile(stream, buffer_size=1 << 20)
+            self._file = pyarrow_or_hint("pyarrow.parquet").ParquetFile(stream, buffer_size=1 << 20)
             self.names = self._file.schema_arrow.names
         check_names(self.names, where)
 

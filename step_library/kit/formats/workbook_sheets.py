@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
-from octo.errors import ShapeError, UsageError
+from octo.errors import MissingKey, ShapeError, UsageError, nearest
 from step_library.kit.formats import csv_text
 from step_library.kit.values.ctx_values import described
 
@@ -27,7 +28,7 @@ class Sheet:
     def names(self) -> list[str] | None:
         """The columns' names: keys of dicts, or a first row of nothing but different texts."""
         if self.table.names is not None:
-            return self.table.names
+            return list(map(str, self.table.names))
         first = self.table.rows[0] if self.table.rows else []
         texts = [cell for cell in first if isinstance(cell, str) and cell]
         return texts if texts and len(set(texts)) == len(first) else None
@@ -53,3 +54,20 @@ def sheet_of(title: str, value: Any, where: str) -> Sheet:
         raise ShapeError(f"{where} has {rows} rows of {columns} columns; a sheet of Excel holds {MOST_ROWS} rows of "
                          f"{MOST_COLUMNS} (ctx_to_csv writes more)")
     return found
+
+
+def renamed(sheet: Sheet, given: Mapping[str, str]) -> Sheet:
+    """The sheet with other names of columns: old -> new; MissingKey for a column that is not there."""
+    names = sheet.names
+    if names is None:
+        raise ShapeError(f"rename: the columns of {sheet.where} have no names")
+    unknown = next((old for old in given if old not in names), None)
+    if unknown is not None:
+        raise MissingKey(f"rename: {sheet.where} has no column {unknown!r}{nearest(unknown, names)}")
+    new = [str(given.get(name, name)) for name in names]
+    if len(set(new)) < len(new):
+        raise ShapeError(f"rename: two columns of {sheet.where} would have one name ({', '.join(new)})")
+    table = sheet.table
+    in_first_row = table.names is None
+    return replace(sheet, table=replace(table, rows=[new, *table.rows[1:]]) if in_first_row
+                   else replace(table, names=new))

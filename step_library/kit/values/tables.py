@@ -12,6 +12,12 @@ from step_library.kit.values.ctx_values import described
 ABSENT: Any = object()
 
 
+def rows_of_view(found: Any) -> Any:
+    """The rows of a `{"view": [...], "total": n}` that ctx_view made; anything else as it is."""
+    is_view = isinstance(found, Mapping) and "total" in found and isinstance(found.get("view"), list)
+    return found["view"] if is_view else found
+
+
 def field_of(row: Any, field: str | int) -> Any:
     """What a row has there: a key, a position, or a way in such as `user.id`; ABSENT where it has none."""
     if isinstance(field, int):
