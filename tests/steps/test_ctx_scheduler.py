@@ -234,3 +234,10 @@ def test_mistakes_in_a_recipe_are_found_before_it_runs(tmp_path: Path) -> None:
           - {name: s, function: ctx_scheduler, params: {jobs: [{job_id: a, fn: "math:sqrt", args: {x: 4}, at: "noon"}]}}
     """)
     assert "r.yaml:3: " in (said := str(project.refused())) and "jobs[0] (a): at is a time such as 15:30" in said
+
+
+def test_a_job_that_is_cancelled_before_its_first_call_is_forgotten(ctx: Any) -> None:
+    ctx_scheduler.run(ctx, {"jobs": [{"job_id": "never_called", "fn": lambda: 1, "interval": "1d"}]})
+    assert any(job.name == "never_called" for job in default_pool().jobs())
+    assert ctx_scheduler.cancel(ctx, "never_called")
+    assert not any(job.name == "never_called" for job in default_pool().jobs())
