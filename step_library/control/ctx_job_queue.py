@@ -7,13 +7,14 @@ from typing import Any
 
 from octo.context import Context
 from octo.engine.retry import Retry
-from octo.errors import OctoError, StepFailed, StepTimeout
+from octo.errors import StepFailed, StepTimeout
 from octo.executors.jobs import Job, Limit
 from octo.param import ParamError, Table
 from octo.scriptlet import Param, call, scriptlet
 from step_library.kit.records import records
 from step_library.kit.values.ctx_values import Ctx
-from step_library.kit.work.calls import check_args
+from step_library.kit.values.entries import Entries
+from step_library.kit.work.calls import check_args, check_timeout
 from step_library.kit.work.job_control import jobs_before, wait_for_jobs
 from step_library.kit.work.jobs import check_free, jobs_of, start_job
 
@@ -31,12 +32,29 @@ JOB = Table((
 """The fields of one job."""
 
 
+
+def checked_job(given: Mapping[str, Any]) -> dict[str, Any]:
+    """One entry of `jobs`, complete; an OctoError where it does not fit."""
+    job = JOB.fill(given)
+    job["args"] = job["args"] or {}
+    job["after"] = [job["after"]] if isinstance(job["after"], str) else list(job["after"])
+    if job["retries"] < 1 or job["delay"] < 0 or job["backoff"] < 0:
+        raise ParamError("retries is 1 or more, delay and backoff are 0 or more")
+    check_timeout(job["timeout"])
+    check_args(job["fn"], job["args"])
+    return job
+
+
+JOBS = Entries(
+    "jobs", "list[dict]", help="the jobs: {job_id, fn, args}; also retries (how often it is called at most, 1), delay "
+    "(seconds before the second call, 2), backoff (the factor of each further wait, 2), timeout (seconds for one "
+    "call), after (ids of jobs that are to be done before it), process (true: in a process of its own, for a function "
+    "of a module that computes)", check=checked_job, id="job_id")
+
+
 @scriptlet(
     params=[
-        Param("jobs", "list[dict]", help="the jobs: {job_id, fn, args}; also retries (how often it is called at most, "
-              "1), delay (seconds before the second call, 2), backoff (the factor of each further wait, 2), timeout "
-              "(seconds for one call), after (ids of jobs that are to be done before it), process (true: in a process "
-              "of its own, for a function of a module that computes)"),
+        JOBS,
         Param("max_workers", "int | null", None, "how many of them run at once; otherwise all"),
         Param("wait", "bool", False, "wait until they have ended"),
         Param("timeout", "number", 60, "seconds to wait at most; longer fails (in a run the jobs end with the step)"),
@@ -78,41 +96,25 @@ def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
 
 def _checked(ctx: Ctx, given: list[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """The jobs with all their fields; a ValueError before any begins."""
-    found: dict[str, dict[str, Any]] = {}
-    for number, fields in enumerate(given):
-        where = f"jobs/{number}" + (f" ({fields['job_id']})" if "job_id" in fields else "")
-        try:
-            job = JOB.fill(fields)
-            job["args"] = job["args"] or {}
-            job["after"] = [job["after"]] if isinstance(job["after"], str) else list(job["after"])
-            if not job["job_id"] or job["job_id"] in found:
-                raise ParamError("there is a job of this id already" if job["job_id"] else "job_id is empty")
-            if job["retries"] < 1 or job["delay"] < 0 or job["backoff"] < 0:
-                raise ParamError("retries is 1 or more, delay and backoff are 0 or more")
-            if job["timeout"] is not None and job["timeout"] <= 0:
-                raise ParamError(f"timeout is more than 0 seconds, not {job['timeout']:g}")
-            check_args(job["fn"], job["args"])
-            if job["process"]:
-                from step_library.kit.work.processes import in_a_process
-
-                job["fn"] = in_a_process(job["fn"])
-        except OctoError as error:
-            raise ParamError(f"{where}: {error.message}") from None
+    jobs = JOBS.filled(given)
+    for place, job in enumerate(jobs):
         check_free(ctx, job["job_id"])
-        _check_after(ctx, job, found, given, where)
+        _check_after(ctx, job, [each["job_id"] for each in jobs], place)
         job["retry"] = Retry(job["retries"], job["delay"], job["backoff"])
-        found[job["job_id"]] = job
-    return list(found.values())
+        if job["process"]:
+            from step_library.kit.work.processes import in_a_process
+
+            job["fn"] = in_a_process(job["fn"])
+    return jobs
 
 
-def _check_after(ctx: Ctx, job: Mapping[str, Any], found: Mapping[str, Any], given: list[Mapping[str, Any]],
-                 where: str) -> None:
+def _check_after(ctx: Ctx, job: Mapping[str, Any], ids: list[str], place: int) -> None:
     for other in job["after"]:
-        if other in found:
-            continue
-        if any(fields.get("job_id") == other for fields in given):
-            raise ParamError(f"{where}: after: {other} stands behind it in the list: put it in front")
-        jobs_before(ctx, [other])
+        if other not in ids:
+            jobs_before(ctx, [other])
+        elif ids.index(other) >= place:
+            raise ParamError(f"jobs[{place}] ({job['job_id']}): after: {other} stands behind it in the list: put it in "
+                             "front")
 
 
 def _teller(params: Mapping[str, Any]) -> Callable[[Ctx, dict[str, Any]], None]:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from octo.context import Context
-from octo.errors import MissingKey, NameNotFound, OctoError, ShapeError
+from octo.errors import MissingKey, OctoError, ShapeError
 from octo.executors.jobs import default_pool
 from octo.param import MissingParam, ParamError
 from step_library.control import ctx_scheduler
@@ -166,10 +166,10 @@ J = {"job_id": "j", "fn": "math:sqrt", "args": {"x": 4}, "interval": 60}
     ({"jobs": [{"job_id": "j", "interval": 1}]}, KeyError, r"jobs\[0\] \(j\): parameter 'fn' is missing"),
     ({"jobs": [{**J, "at": "15:30"}]}, ValueError, "not interval and at"),
     ({"jobs": [{**J, "interval": None}]}, ValueError, "none of them"),
-    ({"jobs": [J, J]}, ValueError, "'j' stands there twice"),
+    ({"jobs": [J, J]}, ValueError, "another one has this job_id"),
     ({"jobs": [J, {**J, "job_id": "k", "intervall": 1}]}, ParamError, r"jobs\[1\] \(k\).*did you mean interval"),
     ({"jobs": [{**J, "interval": -1}]}, ValueError, "more than 0"),
-    ({"jobs": [{**J, "fn": "math:sqr"}]}, NameNotFound, r"jobs\[0\] \(j\).*did you mean sqrt"),
+    ({"jobs": [{**J, "fn": "math:sqr"}]}, ParamError, r"jobs\[0\] \(j\).*did you mean sqrt"),
     ({"jobs": [{**J, "fn": "ctx_filter", "args": {"typ": 1}}]}, ParamError, "unknown parameter 'typ'"),
     ({"jobs": [{**J, "attempts": 0}]}, ParamError, "attempts is 1 or more"),
     ({"jobs": [{**J, "cron": "* *", "interval": None}]}, ValueError, "cron"),

@@ -1,0 +1,44 @@
+"""Parameters that are lists of dicts, such as jobs and tasks: each entry is checked, also before a recipe runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from octo.errors import OctoError
+from octo.param import Param, ParamError
+
+Check = Callable[[Mapping[str, Any]], dict[str, Any]]
+"""Gives an entry with all its fields; an OctoError says what is wrong in it."""
+
+
+@dataclass(frozen=True)
+class Entries(Param):
+    """A list of dicts, each named by its field `id`. Its value stays as it was given."""
+
+    check: Check = dict
+    id: str = ""
+
+    def value(self, given: Any) -> Any:
+        """The list; an OctoError where it or one of its entries does not fit."""
+        found = super().value(given)
+        self.filled(found)
+        return found
+
+    def filled(self, given: Sequence[Mapping[str, Any]] | None) -> list[dict[str, Any]]:
+        """The entries with all their fields. The error is that of the check, with the entry's place in front."""
+        found: dict[str, dict[str, Any]] = {}
+        for place, entry in enumerate(given or ()):
+            where = f"{self.name}[{place}]" + (f" ({entry[self.id]})" if self.id in entry else "")
+            try:
+                made = self.check(entry)
+                if not made[self.id]:
+                    raise ParamError(f"{self.id} is empty")
+                if made[self.id] in found:
+                    raise ParamError(f"another one has this {self.id} already")
+            except OctoError as error:
+                kind = type(error) if isinstance(error, ParamError) else ParamError
+                raise kind(f"{where}: {error.message}") from None
+            found[made[self.id]] = made
+        return list(found.values())

@@ -1,0 +1,43 @@
+"""Jobs and tasks that steps are given as a list: what is wrong in one is found before a recipe runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from octo.errors import OctoError
+from tests.recipe.runs import Project
+
+
+@pytest.mark.parametrize(("step", "name", "field"), [
+    ("ctx_parallel", "tasks", "key"),
+    ("ctx_parallel_process", "tasks", "key"),
+    ("ctx_job_queue", "jobs", "job_id"),
+    ("ctx_scheduler", "jobs", "job_id"),
+])
+def test_mistakes_in_a_list_are_found_before_a_run(step: str, name: str, field: str, tmp_path: Path) -> None:
+    project = Project(tmp_path / "p")
+    every = ", interval: 60" if step == "ctx_scheduler" else ""
+
+    def refused(entry: str) -> str:
+        project.recipe(f"""
+            steps:
+              - {{name: first, module: ctx_init, params: {{key: ran, value: true}}}}
+              - name: second
+                module: {step}
+                params:
+                  {name}:
+                    - {{{field}: good, fn: 'math:sqrt', args: {{x: 4}}{every}}}
+                    - {{{entry}{every}}}
+        """)
+        error = project.refused()
+        assert isinstance(error, OctoError) and not project.instance.exists()
+        return str(error)
+
+    assert "did you mean sqrt?" in refused(f"{field}: a, fn: 'math:sqr', args: {{x: 4}}")
+    assert f"{name}[1] (a)" in refused(f"{field}: a, fn: 'math:sqr', args: {{x: 4}}")
+    assert "unknown parameter 'y'" in refused(f"{field}: a, fn: 'math:sqrt', args: {{y: 4}}")
+    assert f"{name}[1]: parameter '{field}' is missing" in refused("fn: 'math:sqrt', args: {x: 4}")
+    twice = refused(f"{field}: good, fn: 'math:sqrt', args: {{x: 1}}")
+    assert f"{name}[1] (good): another one has this {field}" in twice
