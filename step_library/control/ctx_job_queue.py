@@ -2,48 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from octo.context import Context
-from octo.engine.retry import Retry
 from octo.errors import StepFailed, StepTimeout
 from octo.executors.jobs import Job, Limit
-from octo.param import ParamError, Table
-from octo.scriptlet import Param, call, scriptlet
-from step_library.kit.records import records
+from octo.param import ParamError
+from octo.scriptlet import Param, scriptlet
 from step_library.kit.values.ctx_values import Ctx
 from step_library.kit.values.entries import Entries
-from step_library.kit.work.calls import check_args, check_timeout
 from step_library.kit.work.job_control import jobs_before, wait_for_jobs
-from step_library.kit.work.jobs import check_free, jobs_of, start_job
-
-JOB = Table((
-    Param("job_id", "str", help="its name in ctx['jobs']"),
-    Param("fn", "callable", help="the function: a library step's name or module:function"),
-    Param("args", "dict | null", None, "its arguments, by name"),
-    Param("retries", "int", 1, "how often it is called at most"),
-    Param("delay", "number", 2, "seconds before the second call"),
-    Param("backoff", "number", 2, "each further wait is so many times as long"),
-    Param("timeout", "number | null", None, "seconds that one call may take"),
-    Param("after", "str | list[str]", [], "jobs that are to be done before it begins"),
-    Param("process", "bool", False, "in a process of its own"),
-))
-"""The fields of one job."""
-
-
-
-def checked_job(given: Mapping[str, Any]) -> dict[str, Any]:
-    """One entry of `jobs`, complete; an OctoError where it does not fit."""
-    job = JOB.fill(given)
-    job["args"] = job["args"] or {}
-    job["after"] = [job["after"]] if isinstance(job["after"], str) else list(job["after"])
-    if job["retries"] < 1 or job["delay"] < 0 or job["backoff"] < 0:
-        raise ParamError("retries is 1 or more, delay and backoff are 0 or more")
-    check_timeout(job["timeout"])
-    check_args(job["fn"], job["args"])
-    return job
-
+from step_library.kit.work.jobs import check_free, jobs_of
+from step_library.kit.work.queued_jobs import AT_END, check_lists, checked_job, start_queued
 
 JOBS = Entries(
     "jobs", "list[dict]", help="the jobs: {job_id, fn, args}; also retries (how often it is called at most, 1), delay "
@@ -59,10 +30,7 @@ JOBS = Entries(
         Param("wait", "bool", False, "wait until they have ended"),
         Param("timeout", "number", 60, "seconds to wait at most; longer fails (in a run the jobs end with the step)"),
         Param("raise_errors", "bool", False, "with wait: fail when a job has failed"),
-        Param("on_end", "callable | null", None, "function of job ({job_id, status, result or error}), called when one "
-              "was done or failed"),
-        Param("emit", "bool", False, "add an event named job_done or job_error to ctx['events'] when one has ended"),
-        Param("errors", "bool", False, "add what they raise to ctx['errors']"),
+        *AT_END,
     ]
 )
 def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
@@ -78,17 +46,13 @@ def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
     if params["timeout"] <= 0:
         raise ParamError(f"timeout is more than 0 seconds, not {params['timeout']:g}")
     jobs = _checked(ctx, params["jobs"])
-    for name in ("events", "errors"):
-        if params[name.replace("events", "emit")]:
-            records.check_list(ctx, name)
+    check_lists(ctx, params)
     limit = None if params["max_workers"] is None else Limit(params["max_workers"])
     started: dict[str, Job] = {}
     for job in jobs:
         after = [started[other] for other in job["after"] if other in started]
         after += jobs_before(ctx, [other for other in job["after"] if other not in started])
-        started[job["job_id"]] = start_job(
-            ctx, job["job_id"], job["fn"], job["args"], retry=job["retry"], timeout=job["timeout"], limit=limit,
-            after=after, beyond=True, errors=job["job_id"] if params["errors"] else None, on_end=_teller(params))
+        started[job["job_id"]] = start_queued(ctx, "ctx_job_queue", job, params, after=after, limit=limit, beyond=True)
     if params["wait"]:
         _wait(ctx, list(started), params)
     return {"queued": list(started)}
@@ -100,11 +64,6 @@ def _checked(ctx: Ctx, given: list[Mapping[str, Any]]) -> list[dict[str, Any]]:
     for place, job in enumerate(jobs):
         check_free(ctx, job["job_id"])
         _check_after(ctx, job, [each["job_id"] for each in jobs], place)
-        job["retry"] = Retry(job["retries"], job["delay"], job["backoff"])
-        if job["process"]:
-            from step_library.kit.work.processes import in_a_process
-
-            job["fn"] = in_a_process(job["fn"])
     return jobs
 
 
@@ -115,17 +74,6 @@ def _check_after(ctx: Ctx, job: Mapping[str, Any], ids: list[str], place: int) -
         elif ids.index(other) >= place:
             raise ParamError(f"jobs[{place}] ({job['job_id']}): after: {other} stands behind it in the list: put it in "
                              "front")
-
-
-def _teller(params: Mapping[str, Any]) -> Callable[[Ctx, dict[str, Any]], None]:
-    def ended(ctx: Ctx, said: dict[str, Any]) -> None:
-        if params["emit"]:
-            more = {name: said[name] for name in ("job_id", "error") if name in said}
-            records.event(ctx, f"job_{said['status']}", "ctx_job_queue", more)
-        if params["on_end"] is not None:
-            call(params["on_end"], ctx, {"job": said})
-
-    return ended
 
 
 def _wait(ctx: Ctx, ids: list[str], params: Mapping[str, Any]) -> None:
