@@ -18,7 +18,7 @@ from step_library.kit.work.jobs import jobs_of
 from step_library.kit.work.lasting_jobs import named, start_lasting, stop_lasting
 from step_library.kit.work.scheduled_jobs import JOB, JOBS
 
-AROUND = ("attempts", "delay", "backoff", "on_success", "on_failure", "log")
+AROUND = ("attempts", "delay", "backoff", "on_success", "on_failure", "log", "process")
 """What needs more than the call of the function itself."""
 
 
@@ -88,8 +88,13 @@ def _target(entry: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
 def one_call(ctx: Ctx, params: dict[str, Any]) -> Any:
     """One call of a job with its tries, its line in the log, and the function that is told of it."""
     retry = Retry(attempts=params["attempts"], delay=params["delay"], backoff=params["backoff"])
+    function = resolve(params["fn"])
+    if params["process"]:
+        from step_library.kit.work.processes import in_a_process
+
+        function = in_a_process(function)
     try:
-        result, _ = call_again(ctx, resolve(params["fn"]), params["args"], retry)
+        result, _ = call_again(ctx, function, params["args"], retry)
     except Exception as error:
         _tell(ctx, params, "on_failure", f"failed: {error}", {"error": str(error)})
         raise

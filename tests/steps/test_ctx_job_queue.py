@@ -163,6 +163,7 @@ def test_many_and_none(ctx: Any) -> None:
     ({"jobs": [job("a", bad_job, {"retries": 0})]}, ValueError, "retries is 1 or more"),
     ({"jobs": [job("a", bad_job, {"timeout": 0})]}, ValueError, "timeout is more than 0"),
     ({"jobs": [job("a", bad_job), job("a", bad_job)]}, ValueError, "jobs[1] (a): another one has this job_id already"),
+    ({"jobs": [job("a", bad_job), job("b", lambda: 1, {"process": True})]}, ValueError, "jobs[1] (b): "),
     ({"jobs": [job("old", bad_job)]}, ValueError, "a job old is running already"),
     ({"jobs": [job("a", bad_job, {"after": "b"}), job("b", bad_job)]}, ValueError, "b stands behind it in the list"),
     ({"jobs": [job("a", bad_job, {"after": "gone"})]}, MissingKey, "after: there is no job 'gone'"),

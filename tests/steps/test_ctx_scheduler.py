@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
 from datetime import datetime
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 
 from octo.context import Context
-from octo.errors import MissingKey, OctoError, ShapeError
+from octo.errors import MissingKey, NameNotFound, OctoError, ShapeError
 from octo.executors.jobs import default_pool
 from octo.param import MissingParam, ParamError
 from step_library.control import ctx_scheduler
@@ -131,6 +132,16 @@ def test_a_library_step_with_ctx(ctx: Any) -> None:
     assert list(ctx["filtered_keys"]) == ["rows"]
 
 
+def test_in_a_process(ctx: Any) -> None:
+    job = {"job_id": "p", "fn": "os:getpid", "interval": 60, "run_now": True, "process": True}
+    ctx_scheduler.run(ctx, {"jobs": [job]})
+    until(lambda: ctx["jobs"]["p"]["status"] in ("done", "error"))
+    assert ctx["jobs"]["p"]["result"] not in (None, os.getpid())
+    assert ctx_scheduler.cancel(ctx, "p")
+    with pytest.raises(ParamError, match=r"jobs\[0\] \(p\)"):
+        ctx_scheduler.run(ctx, {"jobs": [{**job, "fn": lambda: 1}]})
+
+
 def test_an_id_in_use_replace_and_cancel(ctx: Any) -> None:
     job = {"job_id": "j", "fn": lambda: 1, "interval": 60}
     start(ctx, {**job, "run_now": True})
@@ -169,7 +180,7 @@ J = {"job_id": "j", "fn": "math:sqrt", "args": {"x": 4}, "interval": 60}
     ({"jobs": [J, J]}, ValueError, "another one has this job_id"),
     ({"jobs": [J, {**J, "job_id": "k", "intervall": 1}]}, ParamError, r"jobs\[1\] \(k\).*did you mean interval"),
     ({"jobs": [{**J, "interval": -1}]}, ValueError, "more than 0"),
-    ({"jobs": [{**J, "fn": "math:sqr"}]}, ParamError, r"jobs\[0\] \(j\).*did you mean sqrt"),
+    ({"jobs": [{**J, "fn": "math:sqr"}]}, NameNotFound, r"jobs\[0\] \(j\).*did you mean sqrt"),
     ({"jobs": [{**J, "fn": "ctx_filter", "args": {"typ": 1}}]}, ParamError, "unknown parameter 'typ'"),
     ({"jobs": [{**J, "attempts": 0}]}, ParamError, "attempts is 1 or more"),
     ({"jobs": [{**J, "cron": "* *", "interval": None}]}, ValueError, "cron"),

@@ -6,11 +6,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from octo.errors import OctoError
+from octo.errors import NameNotFound, OctoError
 from octo.param import Param, ParamError
 
 Check = Callable[[Mapping[str, Any]], dict[str, Any]]
 """Gives an entry with all its fields; an OctoError says what is wrong in it."""
+
+
+class FunctionNotFound(ParamError, NameNotFound):
+    """A function that an entry names is not there."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,12 @@ class Entries(Param):
                 if made[self.id] in found:
                     raise ParamError(f"another one has this {self.id} already")
             except OctoError as error:
-                kind = type(error) if isinstance(error, ParamError) else ParamError
-                raise kind(f"{where}: {error.message}") from None
+                raise _kind(error)(f"{where}: {error.message}") from None
             found[made[self.id]] = made
         return list(found.values())
+
+
+def _kind(error: OctoError) -> type[ParamError]:
+    if isinstance(error, ParamError):
+        return type(error)
+    return FunctionNotFound if isinstance(error, NameNotFound) else ParamError

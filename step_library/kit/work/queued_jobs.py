@@ -45,6 +45,10 @@ def checked_job(given: Mapping[str, Any]) -> dict[str, Any]:
         raise ParamError("retries is 1 or more, delay and backoff are 0 or more")
     check_timeout(job["timeout"])
     check_args(job["fn"], job["args"])
+    if job["process"]:
+        from step_library.kit.work.processes import in_a_process
+
+        job["fn"] = in_a_process(job["fn"])
     return job
 
 
@@ -58,13 +62,8 @@ def check_lists(ctx: Ctx, params: Mapping[str, Any]) -> None:
 def start_queued(ctx: Ctx, step: str, job: Mapping[str, Any], params: Mapping[str, Any], *, after: Sequence[Job] = (),
                  limit: Limit | None = None, beyond: bool = False) -> Job:
     """Start a checked job for a step with the parameters `AT_END`."""
-    function = job["fn"]
-    if job["process"]:
-        from step_library.kit.work.processes import in_a_process
-
-        function = in_a_process(function)
     return start_job(
-        ctx, job["job_id"], function, job["args"], retry=Retry(job["retries"], job["delay"], job["backoff"]),
+        ctx, job["job_id"], job["fn"], job["args"], retry=Retry(job["retries"], job["delay"], job["backoff"]),
         timeout=job["timeout"], limit=limit, after=after, beyond=beyond,
         errors=job["job_id"] if params["errors"] else None, on_end=_teller(step, params))
 

@@ -25,6 +25,7 @@ JOB = Table((
     Param("on_success", "callable | null", None, "function of job_id and result"),
     Param("on_failure", "callable | null", None, "function of job_id and error"),
     Param("log", "bool", False, "a line in ctx['log'] for each call"),
+    Param("process", "bool", False, "each call in a process of its own"),
 ))
 """What stands in one entry of `jobs`."""
 
@@ -33,6 +34,10 @@ def checked_job(given: Mapping[str, Any]) -> dict[str, Any]:
     """One entry, complete, with its `schedule`; an OctoError where it does not fit."""
     entry = JOB.fill(given)
     check_args(entry["fn"], entry["args"])
+    if entry["process"]:
+        from step_library.kit.work.processes import in_a_process
+
+        in_a_process(entry["fn"])  # tells of one that is not found there
     schedule = {name: entry[name] for name in ("interval", "at", "cron", "repeat", "run_now")}
     entry["schedule"] = {name: value for name, value in schedule.items() if value not in (None, False)}
     Timing.of(entry["schedule"])
@@ -44,4 +49,5 @@ def checked_job(given: Mapping[str, Any]) -> dict[str, Any]:
 JOBS = Entries(
     "jobs", "list[dict] | null", None,
     "one dict a job: job_id, fn, args, and one of interval (seconds, 5m, PT5M), at (15:30; repeat: daily) and cron; "
-    "also run_now, attempts, delay, backoff, on_success, on_failure, log", check=checked_job, id="job_id")
+    "also run_now, attempts, delay, backoff, on_success, on_failure, log, process (each call in a process of its own)",
+    check=checked_job, id="job_id")
