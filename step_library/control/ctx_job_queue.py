@@ -14,13 +14,13 @@ from step_library.kit.values.ctx_values import Ctx
 from step_library.kit.values.entries import Entries
 from step_library.kit.work.job_control import jobs_before, wait_for_jobs
 from step_library.kit.work.jobs import check_free, jobs_of
-from step_library.kit.work.queued_jobs import AT_END, check_lists, checked_job, start_queued
+from step_library.kit.work.queued_jobs import AT_END, JOB, check_lists, checked_job, start_queued
 
 JOBS = Entries(
     "jobs", "list[dict]", help="the jobs: {job_id, fn, args}; also retries (how often it is called at most, 1), delay "
     "(seconds before the second call, 2), backoff (the factor of each further wait, 2), timeout (seconds for one "
     "call), after (ids of jobs that are to be done before it), process (true: in a process of its own, for a function "
-    "of a module that computes)", check=checked_job, id="job_id")
+    "of a module that computes)", fields=JOB, check=checked_job, id="job_id")
 
 
 @scriptlet(

@@ -39,5 +39,7 @@ def test_mistakes_in_a_list_are_found_before_a_run(step: str, name: str, field: 
     assert f"{name}[1] (a)" in refused(f"{field}: a, fn: 'math:sqr', args: {{x: 4}}")
     assert "unknown parameter 'y'" in refused(f"{field}: a, fn: 'math:sqrt', args: {{y: 4}}")
     assert f"{name}[1]: parameter '{field}' is missing" in refused("fn: 'math:sqrt', args: {x: 4}")
+    assert "did you mean sqrt?" in refused(f"{field}: a, fn: 'math:sqr', args: {{x: '{{{{ ctx.n }}}}'}}")
+    assert f"{name}[1] (a): unknown parameter 'arg'" in refused(f"{field}: a, fn: '{{{{ ctx.fn }}}}', arg: {{}}")
     twice = refused(f"{field}: good, fn: 'math:sqrt', args: {{x: 1}}")
     assert f"{name}[1] (good): another one has this {field}" in twice

@@ -37,7 +37,7 @@ def checked_task(given: Mapping[str, Any]) -> dict[str, Any]:
 
 TASKS = Entries(
     "tasks", "list[dict]", help="the tasks: {key: where in ctx the result goes, fn: a library step's name or "
-    "module:function, args: its arguments by name, timeout: seconds}", check=checked_task, id="key")
+    "module:function, args: its arguments by name, timeout: seconds}", fields=TASK, check=checked_task, id="key")
 PARAMS = (
     TASKS,
     Param("timeout", "number | null", None, "seconds that one task may take, where it has no timeout of its own"),

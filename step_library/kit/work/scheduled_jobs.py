@@ -50,4 +50,4 @@ JOBS = Entries(
     "jobs", "list[dict] | null", None,
     "one dict a job: job_id, fn, args, and one of interval (seconds, 5m, PT5M), at (15:30; repeat: daily) and cron; "
     "also run_now, attempts, delay, backoff, on_success, on_failure, log, process (each call in a process of its own)",
-    check=checked_job, id="job_id")
+    fields=JOB, check=checked_job, id="job_id")
