@@ -43,3 +43,12 @@ def test_mistakes_in_a_list_are_found_before_a_run(step: str, name: str, field: 
     assert f"{name}[1] (a): unknown parameter 'arg'" in refused(f"{field}: a, fn: '{{{{ ctx.fn }}}}', arg: {{}}")
     twice = refused(f"{field}: good, fn: 'math:sqrt', args: {{x: 1}}")
     assert f"{name}[1] (good): another one has this {field}" in twice
+
+
+def test_functions_of_a_server_are_looked_for_before_a_run(tmp_path: Path) -> None:
+    project = Project(tmp_path / "p")
+    project.recipe("""
+        steps:
+          - {name: a, module: ctx_job_server, params: {tasks: {root: "math:sqr"}, port: 0}}
+    """)
+    assert "did you mean sqrt?" in str(project.refused()) and not project.instance.exists()
