@@ -19,7 +19,7 @@ INSTALLED_TEST := .venv/installed-test-$(HERE)
 INSTALLED_BENCH := .venv/installed-bench-$(HERE)
 PACKAGE := setup.cfg setup.py pyproject.toml
 SLOW := slow or faults
-PROGRAMS := chromium chromium-driver redis-server screen jq
+PROGRAMS := chromium chromium-driver redis-server postgresql screen jq
 
 .PHONY: help demo test quick lint coverage bench clean programs
 
@@ -46,10 +46,10 @@ demo: $(INSTALLED)
 test: lint programs
 	$(BIN)/python -m pytest -n $(WORKERS)
 
-# What some tests start: a browser, a Redis server, GNU screen, jq. Where they cannot be had, those tests say so and skip.
+# What some tests start: a browser, Redis, PostgreSQL, GNU screen, jq. Where they cannot be had, those tests say so and skip.
 programs:
 	@test "$$(id -u)" != 0 || ! command -v apt-get >/dev/null || \
-	{ command -v chromium && command -v chromedriver && command -v redis-server && command -v screen && command -v jq; } \
+	{ command -v chromium && command -v chromedriver && command -v redis-server && command -v psql && command -v screen && command -v jq; } \
 	>/dev/null || { echo "installing the programs that tests start: $(PROGRAMS)"; apt-get update -qq && \
 	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(PROGRAMS) >/dev/null; } || \
 	echo "these programs could not be installed: the tests that start them are skipped"

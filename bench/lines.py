@@ -12,14 +12,18 @@ from typing import Any
 from bench.ballast import MIB
 
 Found = dict[str, Any]
-Bar = Callable[[Found, Found], bool]  # (own figure, yardstick's) -> met
+Bar = Callable[..., bool]  # (own figure, yardstick's, with `plus` that one's too) -> met
 GIB = 1024 * MIB
+STEPS = {"ctx_stats": "numpy", "ctx_filter": "Python", "ctx_map": "Python", "ctx_indexer": "Python",
+         "ctx_to_csv": "csv", "ctx_sqlite": "sqlite3", "ctx_excel": "openpyxl"}  # and what the same is written with
 
 
 @dataclass(frozen=True)
 class Measurement:
     call: str  # module.function in this package
     options: dict[str, Any] = field(default_factory=dict)
+    series: str = ""  # those of one series take turns, each `rounds` times; their answers are `seconds` and `bytes`
+    rounds: int = 1
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,7 @@ class Line:
     by: str = "median"  # which of the figures the ratio and the bar are about
     unit: str = "s"
     part: str = ""  # the figures lie one level deeper, under this key, where they do
+    plus: str = ""  # name of a third measurement, which the bar allows for as well
 
 
 def measurements(quick: bool) -> dict[str, Measurement]:
@@ -67,6 +72,10 @@ def measurements(quick: bool) -> dict[str, Measurement]:
     burden = {"count": 2 if quick else 8, "rounds": 1000 if quick else 6_000_000, "times": 1 if quick else 3}
     found["cpu-one-by-one"] = Measurement("recipe_side.cpu_bound", {**burden, "processes": False})
     found["cpu-processes"] = Measurement("recipe_side.cpu_bound", {**burden, "processes": True})
+    for job in STEPS:
+        for form in ("direct", "dict", "Context", "plain"):
+            table = {"job": job, "form": form, "rows": 2000 if quick else rows}
+            found[f"{job}-{form}"] = Measurement("steps_side.once", table, job, 1 if quick else 3)
     for durability in ("step", "group"):
         order: dict[str, Any] = {**loop, "durability": durability}
         found[f"{durability}-0"] = Measurement("octo_side.counter", order)
@@ -99,6 +108,14 @@ def _memory(by: str) -> Bar:
 
 def _none(key: str) -> Bar:
     return lambda own, other: own[key] == 0
+
+
+def _as_direct(own: Found, direct: Found, plain: Found | None = None) -> bool:
+    return bool(own["median"] <= 1.3 * direct["median"] + (plain["median"] if plain else 0))
+
+
+def _memory_as_direct(own: Found, direct: Found, plain: Found | None = None) -> bool:
+    return bool(own["median"] <= 1.3 * direct["median"] + (plain["median"] if plain else 0) + 10 * MIB)
 
 
 def _small_state() -> list[Line]:
@@ -166,6 +183,27 @@ def _recipes() -> list[Line]:
     ]  # fmt: skip
 
 
+def _steps() -> list[Line]:
+    table = []
+    for job, by in STEPS.items():
+        own = {form: f"{job}-{form}" for form in ("direct", "dict", "Context", "plain")}
+        table += [
+            Line("steps", f"{job}, the same with {by}", own["direct"]),
+            Line("steps", f"{job} on a dict", own["dict"], own["direct"], "<= 1.3x", _as_direct),
+            Line("steps", "one pass of ctx.plain()", own["plain"]),
+            Line("steps", f"{job} on a Context", own["Context"], own["direct"], "<= 1.3x + plain", _as_direct,
+                 plus=own["plain"]),
+            Line("steps", "memory on a dict", own["dict"], own["direct"], "<= 1.3x + 10 MiB", _memory_as_direct,
+                 unit="MiB", part="memory"),
+            Line("steps", "memory on a Context", own["Context"], own["direct"], "<= 1.3x + plain + 10 MiB",
+                 _memory_as_direct, unit="MiB", part="memory", plus=own["plain"]),
+        ]
+        if job == "ctx_excel":
+            table.append(Line("steps", "the same, on a dict", own["dict"], "", "<= 200 MiB",
+                              lambda own, other: own["worst"] <= 200 * MIB, unit="MiB", part="memory"))
+    return table
+
+
 def _others() -> list[Line]:
     table = []
     for other, name in (("langgraph", "LangGraph"), ("burr", "Burr")):
@@ -183,4 +221,4 @@ def _others() -> list[Line]:
 
 def lines() -> list[Line]:
     """The table, in the order in which it is measured and printed."""
-    return _small_state() + _large_state() + _rest() + _recipes() + _others()
+    return _small_state() + _large_state() + _rest() + _recipes() + _steps() + _others()

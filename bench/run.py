@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Print the budget table: each figure beside its yardstick, measured in the same run.
 
-python bench/run.py                      everything (about 15 minutes)
+python bench/run.py                      everything (about 45 minutes)
 python bench/run.py --quick              everything, tiny: shows that it runs, the figures mean nothing
 python bench/run.py --only step burr     some groups of lines
 """
@@ -27,6 +27,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from bench.clock import summary  # noqa: E402
 from bench.lines import Found, Line, Measurement, lines, measurements  # noqa: E402
 from bench.table import markdown, verdict  # noqa: E402
 
@@ -71,6 +72,8 @@ def surroundings(directory: Path) -> dict[str, str]:
         "octo-step-engine",
         "filelock",
         "orjson",
+        "numpy",
+        "openpyxl",
         "langgraph",
         "langgraph-checkpoint-sqlite",
         "apache-burr",
@@ -117,6 +120,20 @@ def measure(measurement: Measurement, directory: Path) -> Found:
     return answer
 
 
+def measure_in_turn(names: Sequence[str], everything: dict[str, Measurement], directory: Path) -> dict[str, Found]:
+    """Those of one series, each several times, one after another: what else the machine does hits all of them."""
+    answers: dict[str, list[Found]] = {name: [] for name in names}
+    for _ in range(everything[names[0]].rounds):
+        for name in names:
+            answers[name].append(measure(everything[name], directory))
+    found = {}
+    for name, each in answers.items():
+        missing = next((answer for answer in each if "missing" in answer), None)
+        found[name] = missing or {**summary([answer["seconds"] for answer in each]),
+                                  "memory": summary([answer["bytes"] for answer in each])}
+    return found
+
+
 def end(child: subprocess.Popen[str]) -> None:
     """End a measurement's process and the processes that it started."""
     if hasattr(os, "killpg"):
@@ -128,7 +145,7 @@ def end(child: subprocess.Popen[str]) -> None:
 
 def needed(chosen: Iterable[Line]) -> list[str]:
     """The measurements of these lines, each once, a yardstick right before what is held against it first."""
-    names = [name for line in chosen for name in (line.yardstick, line.figure) if name]
+    names = [name for line in chosen for name in (line.yardstick, line.plus, line.figure) if name]
     return list(dict.fromkeys(names))
 
 
@@ -156,13 +173,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         with tempfile.TemporaryDirectory(prefix="octo-bench-", dir=asked.dir, ignore_cleanup_errors=True) as directory:
             for number, name in enumerate(names, 1):
                 print(f"[{number}/{len(names)}] {name}", file=sys.stderr, flush=True)
-                results[name] = measure(everything[name], Path(directory))
+                series = everything[name].series
+                if not series:
+                    results[name] = measure(everything[name], Path(directory))
+                elif name not in results:
+                    same = [other for other in names if everything[other].series == series]
+                    results |= measure_in_turn(same, everything, Path(directory))
     except KeyboardInterrupt:
         interrupted = True  # what was measured until now is printed all the same
-        chosen = [line for line in chosen if {line.figure, line.yardstick or line.figure} <= set(results)]
+        chosen = [line for line in chosen if {line.figure, line.yardstick, line.plus} - {""} <= set(results)]
     for key, value in about.items():
         print(f"- {key}: {value}")
-    print("- a step's time: from one body to the next (a body is one `n += 1`); ratio: line / yardstick")
+    print("- a step's time: from one body to the next (a body is one `n += 1`); of ready-made steps: CPU time; "
+          "ratio: line / yardstick")
     if asked.quick:
         print("- QUICK: sizes and times are cut to a fraction of what the lines say; no figure here counts")
     print()

@@ -26,14 +26,16 @@ def verdict(line: Line, results: dict[str, Found]) -> dict[str, Any] | None:
     """Ratio and verdict of one line; None where something that it needs was not measured."""
     own = results.get(line.figure, {})
     other = results.get(line.yardstick, {})
-    if "median" not in own or (line.yardstick and "median" not in other):
+    plus = results.get(line.plus, {})
+    if any("median" not in found for name, found in ((line.figure, own), (line.yardstick, other), (line.plus, plus))
+           if name):
         return None
-    own, other = own.get(line.part, own), other.get(line.part, other)
+    own, other, plus = (found.get(line.part, found) for found in (own, other, plus))
     return {
         "own": own,
         "yardstick": other,
-        "ratio": own[line.by] / other[line.by] if other else None,
-        "met": line.meets(own, other) if line.meets else None,
+        "ratio": own[line.by] / other[line.by] if other and other[line.by] else None,
+        "met": line.meets(own, other, *([plus] if line.plus else [])) if line.meets else None,
     }
 
 

@@ -10,13 +10,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from octo.errors import InvalidValue, NotAvailable
+from octo.errors import InvalidValue, NotAvailable, UsageError
 from octo.store import MISSING, Author, Change, ParameterStore, Transaction, checked, diff, dumps, running_step
 from octo.store.history import changes
 from octo.store.memory import MemoryState
 from octo.store.values import copied
 
-from . import ctx_text
+from . import ctx_take, ctx_text
 from .access import Access, passed
 from .ctx_changes import Subscription, history_entry, of_key
 from .ctx_check import Kind, check_of
@@ -109,16 +109,35 @@ class Context(Group):
         with self._access.changing(who) as tx:
             tx.append(self._at(key), items)
 
-    def record(self, key: str, entry: Any, id: str | None = None, who: str | None = None) -> None:
+    def record(self, key: str, entry: Any, id: str | None = None, who: str | None = None, *,
+               keep: int | None = None) -> None:
         """Keep what happened: append to the list at `key`, or with `id` set it in the dict there.
 
-        A record stays when the call that made it is undone.
+        A record stays when the call that made it is undone. `keep`: only so many items of the list stay, the newest;
+        steps that run in parallel may do that too.
         """
+        if keep is not None and (id is not None or keep < 1):
+            raise UsageError("record: keep is for a list, and at least 1" if id is None else
+                             "record: keep is for a list; an entry with an id stays until it is replaced")
         with self._access.changing(who) as tx:
             if id is None:
-                tx.append(self._at(key), [entry], record=True)
+                tx.append(self._at(key), [entry], record=True, keep=keep)
             else:
                 tx.record((*self._at(key), _name(id)), entry)
+
+    def take(self, key: str, which: Callable[[Any], Any], *, to: str | None = None, limit: int | None = None,
+             changed: Callable[[Any], Any] | None = None, who: str | None = None) -> list[Any]:
+        """Remove the entries of the list at `key` for which `which(entry)` is true, and return them, oldest first.
+
+        At most `limit` of them. They are added to the list at `to`. What `changed(entry)` returns goes there
+        instead, or without `to` stays in the entry's place. A list that is missing is made. Each entry is taken
+        once, whichever steps or threads ask for it; it stays taken when the call that took it is undone.
+        Meanwhile nobody else can change ctx, so `which` and `changed` only look. Not in a worker process.
+        """
+        ctx_take.check_can_take(self._access, key)
+        with self._access.changing(who) as tx:
+            return ctx_take.take(tx, self._at(key), which, to=None if to is None else self._at(to), limit=limit,
+                                 changed=changed)
 
     @contextmanager
     def transaction(self, who: str | None = None) -> Iterator[Context]:
@@ -140,6 +159,11 @@ class Context(Group):
     def in_a_run(self) -> bool:
         """Whether this is a step's handle, and not ctx in memory or an instance's from outside."""
         return self._access.author.visit > 0
+
+    @property
+    def in_background(self) -> bool:
+        """Whether this is the handle of a background step or of a job, whose changes no call of a step undoes."""
+        return self.in_a_run and not self._access.author.call
 
     @property
     def jobs(self) -> Any:

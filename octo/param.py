@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import copy
 import functools
-from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar, overload
 
 from octo.errors import OctoError, nearest
@@ -17,6 +17,7 @@ from octo.errors import OctoError, nearest
 from .value_types import READERS, WRONG, read, type_names, type_text
 
 Target = TypeVar("Target", bound=Callable[..., Any])
+Groups = Sequence[Sequence[str]]
 TABLE = "__octo_params__"
 
 
@@ -48,6 +49,8 @@ class Param:
     `type` is a name ("list", "dict", "str", "int", "float", "bool", "number", "null", "path", "callable",
     "template", "any"), a Python class, "list[str]" and the like, or several of them: "str | null", a tuple.
     A "template" is handed over as it stands in the recipe: the step itself renders it.
+    `required_when`: it is required where other parameters have one of these values: `{"action": ["save", "delete"]}`.
+    `group` is a heading for those of one purpose where a step has many; they stand one after the other.
     """
 
     name: str
@@ -56,6 +59,8 @@ class Param:
     help: str = ""
     aliases: tuple[str, ...] | list[str] = ()
     choices: Collection[Any] | None = None
+    required_when: Mapping[str, Collection[Any]] = field(default_factory=dict)
+    group: str = ""
 
     def __post_init__(self) -> None:
         unknown = [name for name in type_names(self.type) if name not in READERS]
@@ -90,12 +95,22 @@ class Param:
         return f"{self.name}{kind}" if self.required else f"{self.name}{kind} = {self.default!r}"
 
 
+def grouped(group: str, *params: Param) -> tuple[Param, ...]:
+    """The same parameters under a heading."""
+    return tuple(replace(param, group=group) for param in params)
+
+
 @dataclass(frozen=True)
 class Table:
-    """The parameters of one step. `keeps_unknown`: what is not in it is handed over as it is."""
+    """The parameters of one step. `keeps_unknown`: what is not in it is handed over as it is.
+
+    `one_of`: of each group exactly one is to be given, `any_of`: at least one; null where that is the default is none.
+    """
 
     params: tuple[Param, ...]
     keeps_unknown: bool = False
+    one_of: tuple[tuple[str, ...], ...] = ()
+    any_of: tuple[tuple[str, ...], ...] = ()
     _names: dict[str, Param] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -106,6 +121,11 @@ class Table:
                     raise ParamError(f"two parameters of a step are called {name!r}")
                 names[name] = param
         object.__setattr__(self, "_names", names)
+        own = {param.name for param in self.params}
+        grouped = [name for group in (*self.one_of, *self.any_of) for name in group]
+        for name in [*grouped, *(name for param in self.params for name in param.required_when)]:
+            if name not in own:
+                raise ParamError(f"a rule of a step's parameters names {name!r}, which is none of them")
 
     def fill(self, given: Mapping[str, Any] | None) -> dict[str, Any]:
         """The parameters under their first names, converted, defaults added. Raises the first mistake."""
@@ -128,6 +148,8 @@ class Table:
                     raise MissingParam(self._missing(param))
                 default = param.default
                 found[param.name] = copy.deepcopy(default) if isinstance(default, (list, dict)) else default
+        for error in self._unmet({name: found[name] for name in used}):
+            raise error
         return found
 
     def mistakes(self, given: Mapping[str, Any], templated: Collection[str] = ()) -> list[str]:
@@ -151,7 +173,32 @@ class Table:
             except OctoError as error:
                 found.append(error.message)
         missing = (param for param in self.params if param.required and param.name not in used)
-        return found + [self._missing(param) for param in missing]
+        found += [self._missing(param) for param in missing]
+        unknown = {name for name, given_as in used.items() if given_as in templated}
+        return found + [error.message for error in self._unmet({name: given[used[name]] for name in used}, unknown)]
+
+    def rules(self) -> list[str]:
+        """What the groups ask for, a sentence each."""
+        return ([f"One of these is required: {', '.join(group)}." for group in self.one_of]
+                + [f"At least one of these is required: {', '.join(group)}." for group in self.any_of])
+
+    def _unmet(self, given: Mapping[str, Any], unknown: Collection[str] = ()) -> Iterator[ParamError]:
+        """Which rules are broken; of what is `unknown` the value is not known yet."""
+        there = {name for name, value in given.items()
+                 if name in unknown or value is not None or self._names[name].default is not None}
+        for group in (*self.one_of, *self.any_of):
+            found = [name for name in group if name in there]
+            if not found:
+                others = f"; or give {' or '.join(group[1:])}" if group[1:] else ""
+                yield MissingParam(self._missing(self._names[group[0]]) + others)
+            elif len(found) > 1 and group in self.one_of and not any(name in unknown for name in found):
+                yield ParamError(f"{found[0]!r} and {found[1]!r} are two ways to say one thing: give one of them")
+        for param in self.params:
+            if param.required_when and param.name not in there and not any(n in unknown for n in param.required_when):
+                now = {name: given.get(name, self._names[name].default) for name in param.required_when}
+                if all(now[name] in values for name, values in param.required_when.items()):
+                    why = ", ".join(f"{name} {value!r}" for name, value in now.items())
+                    yield MissingParam(f"{self._missing(param)} ({why} needs it)")
 
     def __str__(self) -> str:
         return ", ".join([*map(str, self.params), *(["..."] if self.keeps_unknown else [])])
@@ -166,16 +213,20 @@ class Table:
 
 @overload
 def scriptlet(
-    target: Target, *, params: Iterable[Param] | None = None, keeps_unknown: bool = False
+    target: Target, *, params: Iterable[Param] | None = None, keeps_unknown: bool = False, one_of: Groups = (),
+    any_of: Groups = ()
 ) -> Target: ...
 @overload
 def scriptlet(
-    target: None = None, *, params: Iterable[Param] | None = None, keeps_unknown: bool = False
+    target: None = None, *, params: Iterable[Param] | None = None, keeps_unknown: bool = False, one_of: Groups = (),
+    any_of: Groups = ()
 ) -> Callable[[Target], Target]: ...
-def scriptlet(target: Any = None, *, params: Iterable[Param] | None = None, keeps_unknown: bool = False) -> Any:
+def scriptlet(target: Any = None, *, params: Iterable[Param] | None = None, keeps_unknown: bool = False,
+              one_of: Groups = (), any_of: Groups = ()) -> Any:
     """Declare the parameters of a step's function or class; a decorator, bare or called.
 
     Every call then checks and completes them. Bare, it takes them from the function's own signature.
+    `one_of=[("fn", "expr")]`: exactly one of a group is to be given; `any_of`: at least one.
     """
 
     def declare(target: Any) -> Any:
@@ -184,7 +235,7 @@ def scriptlet(target: Any = None, *, params: Iterable[Param] | None = None, keep
         listed = _from_signature(body) if params is None else tuple(params)
         if listed is None:
             return target  # it takes what it gets
-        table = Table(listed, keeps_unknown)
+        table = Table(listed, keeps_unknown, tuple(map(tuple, one_of)), tuple(map(tuple, any_of)))
         checked = _checking(body, table)
         if is_class:
             target.run = checked

@@ -124,6 +124,23 @@ class _AliasLoader:
         sys.modules[spec.name] = importlib.import_module(self._module)
 
 
+def stand_in_for(fullname: str) -> None:
+    """Let a documented path of a library step, whose own file in `modules/` is being imported, be what it stands for.
+
+    That is the user's module of this name, where there is one, else the library's.
+    """
+    package, _, name = fullname.rpartition(".")
+    spec = _merged(fullname, list(dict.fromkeys(shared_folders(package))))
+    if spec is None or spec.loader is None or _is_ours(spec):
+        step = library_module(name)
+        if step is None:
+            raise ModuleNotFoundError(f"the step library has no {name}", name=fullname)
+        sys.modules[fullname] = importlib.import_module(step)
+        return
+    module = sys.modules[fullname] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+
+
 # --- the step library
 
 

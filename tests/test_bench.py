@@ -26,7 +26,7 @@ def test_a_tiny_run_prints_each_line_of_octos_own_budget_and_leaves_nothing_behi
     figures = tmp_path / "figures.json"
     done = bench(
         "--quick", "--dir", disk, "--json", figures,
-        "--only", "step", "group", "large,append", "--only", "increments", "cli", "memory", "recipes",
+        "--only", "step", "group", "large,append", "--only", "increments", "cli", "memory", "recipes", "steps",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     table = [line for line in done.stdout.splitlines() if line.startswith("|")]

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
+from copy import deepcopy
 from pathlib import Path
 
 import pytest
 
 from octo.context import Context
-from octo.errors import InvalidValue
+from octo.engine.unit import replay
+from octo.errors import InvalidValue, StaleView, UsageError
 from octo.live import Access
-from octo.store import Author, ParameterStore
+from octo.store import Author, ParameterStore, dumps, loads
 
 
 @pytest.fixture
@@ -69,6 +71,83 @@ def test_record(ctx: Context) -> None:
     assert ctx["log"] == [{"a": 1}, "b"] and ctx["jobs"] == {"j1": {"state": "off"}, "j2": 2}
     with pytest.raises(InvalidValue):
         ctx.record("jobs", 1, id="")
+
+
+def test_record_may_keep_the_newest_only(ctx: Context, store: ParameterStore) -> None:
+    for number in range(5):
+        ctx.record("log", number, keep=3)
+    assert ctx["log"] == [2, 3, 4]
+    ctx.record("log", 5)
+    assert ctx["log"] == [2, 3, 4, 5] and ctx["log"][-1:] == [5]
+    assert [store.at(seq)["ctx"]["log"] for seq in range(store.seq - 2, store.seq + 1)] == [
+        [1, 2, 3], [2, 3, 4], [2, 3, 4, 5]]
+    for wrong in ({"keep": 0}, {"keep": 3, "id": "a"}):
+        with pytest.raises(UsageError, match="keep is for a list"):
+            ctx.record("log", 6, **wrong)
+    assert ctx["log"] == [2, 3, 4, 5]
+
+
+def test_a_live_entry_stays_at_its_place_while_older_ones_go(ctx: Context) -> None:
+    ctx["log"] = [{"n": 0}, {"n": 1}]
+    oldest, newest = ctx["log"]
+    ctx.record("log", {"n": 2}, keep=2)
+    newest["seen"] = True
+    assert ctx["log"] == [{"n": 1, "seen": True}, {"n": 2}]
+    with pytest.raises(StaleView):
+        oldest["seen"] = True
+
+
+def test_kept_records_of_two_copies_come_together() -> None:
+    """As the changes of worker processes do, each made on a copy of its own."""
+    ctx = Context(log=[1, 2])
+    copies = [deepcopy(ctx), deepcopy(ctx)]
+    for number, copy in enumerate(copies):
+        before = len(list(copy._access.file.lines()))
+        copy.record("log", f"a{number}", keep=3)
+        copy.record("log", f"b{number}", keep=3)
+        ops = [op for line in list(copy._access.file.lines())[before:] for op in line["ops"]]
+        with ctx._access.changing() as tx:
+            replay(tx, ops)
+    assert ctx["log"] == ["b0", "a1", "b1"]
+
+
+def test_taking(ctx: Context, store: ParameterStore) -> None:
+    ctx["rows"] = [1, "a", 2, 3, "b", 4]
+    before = store.seq
+
+    def is_number(entry: object) -> bool:
+        return isinstance(entry, int)
+
+    assert ctx.take("rows", is_number, limit=3, to="taken") == [1, 2, 3]
+    assert ctx["rows"] == ["a", "b", 4] and ctx["taken"] == [1, 2, 3] and store.seq == before + 1
+    assert ctx.take("rows", is_number, changed=lambda entry: [entry]) == [4]
+    assert ctx["rows"] == ["a", "b", [4]]
+    assert ctx.take("rows", is_number, to="other") == [] and "other" not in ctx
+    assert ctx.take("rows", lambda entry: True, to="taken", changed=str) == ["a", "b", [4]]
+    assert ctx["rows"] == [] and ctx["taken"] == [1, 2, 3, "a", "b", "[4]"]
+    assert ctx.take("none", is_number) == [] and ctx["none"] == []
+    assert ctx.scope("stage").take("rows", is_number) == [] and ctx["stage.rows"] == []
+    ctx["n"] = 1
+    with pytest.raises(InvalidValue, match="ctx/n is not a list"):
+        ctx.take("n", is_number)
+    with pytest.raises(InvalidValue, match="taken/6"):
+        ctx.append("rows", 1)
+        ctx.take("rows", is_number, to="taken", changed=lambda entry: {1, 2})
+    assert ctx["rows"] == [1] and len(ctx["taken"]) == 6
+
+
+def test_a_taken_entry_stays_a_record_where_changes_are_made_again() -> None:
+    ctx = Context(rows=[1, 2, 1])
+    again = deepcopy(ctx)
+    before = len(list(ctx._access.file.lines()))
+    ctx.take("rows", lambda entry: entry == 1, limit=1)
+    ops = [op for line in list(ctx._access.file.lines())[before:] for op in line["ops"]]
+    with again._access.changing() as tx:
+        replay(tx, ops)
+        assert [op.get("record") for op in loads(dumps(tx.ops))] == [True]
+        with pytest.raises(InvalidValue, match="by none or as many, not by 1"):
+            tx.splice(("ctx", "rows"), 0, 2, [5], record=True)
+    assert again["rows"] == ctx["rows"] == [2, 1]
 
 
 def test_a_transaction_is_one_record_or_none(ctx: Context, store: ParameterStore) -> None:

@@ -12,8 +12,8 @@ import pytest
 FLOORS = [
     ["errors"],
     ["store"],
-    ["access", "context", "ctx_changes", "ctx_check", "ctx_merge", "ctx_text", "live", "place", "scriptlet",
-     "resolve", "param", "registry", "binding", "value_types", "run_path", "shared_names", "documented"],
+    ["access", "context", "ctx_changes", "ctx_check", "ctx_merge", "ctx_take", "ctx_text", "live", "place",
+     "scriptlet", "resolve", "param", "registry", "binding", "value_types", "run_path", "shared_names", "documented"],
     ["executors"],
     ["engine"],
     ["recipe"],

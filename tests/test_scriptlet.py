@@ -169,6 +169,51 @@ def test_a_templated_value_is_not_judged_before_it_is_rendered() -> None:
     assert len(mistakes(save, params={"out": "x", "m": "{{ ctx.n }}"}, templated=["m"])) == 1
 
 
+@scriptlet(params=[
+    Param("action", "str", "get", choices=("get", "save", "drop")), Param("name", "str | null", None, "whose", ("id",),
+          required_when={"action": ["save", "drop"]}),
+    Param("a", "int | null", None, "the first"), Param("b", "int | null", None), Param("c", "any", 0),
+    Param("d", "int", 0)],
+    one_of=[("a", "b")], any_of=[("c", "d")])
+def with_rules(params: dict[str, Any]) -> dict[str, Any]:
+    return params
+
+
+@pytest.mark.parametrize(("given", "told"), [
+    ({"c": 1}, ["parameter 'a' is missing: the first; or give b"]),
+    ({"a": None, "b": None, "c": 1}, ["parameter 'a' is missing: the first; or give b"]),
+    ({"a": 1, "b": 2, "c": 1}, ["'a' and 'b' are two ways to say one thing: give one of them"]),
+    ({"a": 1}, ["parameter 'c' is missing; or give d"]),
+    ({"a": 1, "c": None, "d": 2}, []),  # null is a value where it is not the default
+    ({"a": 1, "c": 1, "action": "save"}, ["parameter 'name' is missing: whose (action 'save' needs it)"]),
+    ({"a": 1, "c": 1, "action": "drop", "id": "x"}, []),
+    ({"action": "save"}, ["parameter 'a' is missing: the first; or give b", "parameter 'c' is missing; or give d",
+                          "parameter 'name' is missing: whose (action 'save' needs it)"]),
+])
+def test_rules_for_several_parameters(given: dict[str, Any], told: list[str]) -> None:
+    found = mistakes(with_rules, params=given)
+    assert [each.partition(" (with_rules(")[0] for each in found] == told
+    if not told:
+        assert with_rules(given)
+        return
+    with pytest.raises(ParamError) as caught:
+        with_rules(given)
+    assert str(caught.value) == told[0] and isinstance(caught.value, MissingParam) == ("missing" in told[0])
+
+
+def test_rules_wait_for_what_is_templated() -> None:
+    text = "{{ ctx.x }}"
+    assert not mistakes(with_rules, params={"a": text, "b": 1, "c": 1}, templated=["a"])
+    assert not mistakes(with_rules, params={"a": 1, "c": 1, "action": text}, templated=["action"])
+    assert not mistakes(with_rules, params={"a": 1, "c": 1, "action": "save", "id": text}, templated=["id"])
+
+
+def test_a_rule_that_names_no_parameter_is_a_mistake() -> None:
+    for rule in ({"one_of": [("a", "x")]}, {"any_of": [("x",)]}):
+        with pytest.raises(ParamError, match="names 'x', which is none of them"):
+            scriptlet(params=[Param("a", default=1)], **rule)(lambda params: None)
+
+
 def test_the_table_can_be_read() -> None:
     table = params_of(save)
     assert table is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -230,3 +231,25 @@ def test_a_documented_import_below_modules_needs_no_installed_octo(checkout: Pat
         [sys.executable, "-c", code], cwd=checkout / "modules", capture_output=True, text=True, timeout=120
     )
     assert done.stdout.strip() == str(checkout / "octo" / "__init__.py"), done.stderr
+
+
+@pytest.mark.parametrize("order", ["modules first", "mine first"])
+def test_the_files_at_documented_paths_stand_for_the_library_or_the_user(checkout: Path, tmp_path: Path,
+                                                                         order: str) -> None:
+    """Outside of a run, where Python itself finds the file in `modules/` first."""
+    mine = tmp_path / "scriptlets" / "python" / "core"
+    mine.mkdir(parents=True)
+    (mine / "ctx_map.py").write_text("def run(ctx, params): return 'mine'\n")
+    (mine / "only_mine.py").write_text("run = 1\n")
+    code = (
+        "from scriptlets.python.core import ctx_stats\n"
+        "import scriptlets.python.steps.ctx_stats as second, step_library.data.ctx_stats as real\n"
+        "import scriptlets.python.core.ctx_map as mapped, scriptlets.python.steps.ctx_map as theirs\n"
+        "import scriptlets.python.core.only_mine as only\n"
+        "print(ctx_stats is second is real, mapped.run(None, None), theirs.__name__, only.run)"
+    )
+    places = [checkout / "modules", tmp_path] if order == "modules first" else [tmp_path, checkout / "modules"]
+    path = os.pathsep.join(map(str, [*places, checkout]))
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path / "scriptlets", capture_output=True, text=True,
+                          timeout=120, env={**os.environ, "PYTHONPATH": path})
+    assert done.stdout.strip() == "True mine step_library.data.ctx_map 1", done.stderr

@@ -97,7 +97,8 @@ def step_command(name: str, ours: dict[str, Any]) -> click.Command:
         return _run(name, target, given, **settings)
 
     return _Step(
-        name, params=[*options, *more], callback=run, help=inspect.cleandoc(target.__doc__ or ""),
+        name, params=[*options, *more], callback=run,
+        help="\n\n".join([inspect.cleandoc(target.__doc__ or ""), *table.rules()]),
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     )
 
@@ -131,8 +132,8 @@ class _Given(click.Option):
     def __init__(self, param: Param) -> None:
         self.is_list = "list" in type_text(param.type)
         names = [name for each in (param.name, *param.aliases) for name in (f"--{each}", f"--{each.replace('_', '-')}")]
-        self.is_flag_like = type_text(param.type) == "bool"
-        kind = "[true|false]" if self.is_flag_like else type_text(param.type).upper().replace(" OR ", "|")
+        self.is_flag_like = "bool" in type_text(param.type).split(" or ")
+        kind = "[true|false]" if type_text(param.type) == "bool" else type_text(param.type).upper().replace(" OR ", "|")
         super().__init__(
             [*dict.fromkeys(names), f"p_{param.name}"],
             metavar=kind, help=help_of(param),
@@ -147,20 +148,23 @@ def help_of(param: Param) -> str:
         found += f" ({' | '.join(map(str, param.choices))})"
     if param.required:
         return f"{found}  (required)"
+    for name, values in param.required_when.items():
+        found += f"  (required where {name} is {' or '.join(map(json.dumps, values))})"
     return found if param.default is None else f"{found}  [{json.dumps(param.default)}]"
 
 
 def value_of(param: Param, text: str) -> Any:
     """What was typed, as the type of the parameter has it: text where it is text only, else JSON, else text.
 
-    A list may be typed with commas: `--columns 0,2`.
+    A list may be typed with commas: `--columns 0,2`; where text is right as well, which of both the type names first.
     """
-    names = {one.partition("[")[0] for one in type_text(param.type).split(" or ")} - {"null"}
-    if names <= _TEXTS:
+    names = [one.partition("[")[0] for one in type_text(param.type).split(" or ") if one != "null"]
+    if set(names) <= _TEXTS:
         return param.value(text)
     choices = [_json_or_text(text), text]
     if "list" in names and not text.lstrip().startswith("["):
-        choices.insert(1, [_json_or_text(part.strip()) for part in text.split(",")])
+        is_list = names[0] == "list" and choices[0] == text and "," in text
+        choices.insert(0 if is_list else 1, [_json_or_text(part.strip()) for part in text.split(",")])
     for choice in choices:
         try:
             return param.value(choice)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from octo.engine.graph import Graph
     from octo.store import ParameterStore
 
-_NOT_LOOKED_INTO = {"node_modules", "__pycache__", "build", "dist", "site-packages"}
+_NOT_LOOKED_INTO = {"node_modules", "__pycache__", "build", "dist", "site-packages", "tests"}
 
 
 def installed_root() -> Path | None:

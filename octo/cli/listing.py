@@ -12,7 +12,7 @@ from octo.cli.command import Subcommands, command, debug_option, examples_epilog
 from octo.cli.instance import instances_below, is_instance, octo_command, open_instance
 from octo.cli.libraries import Listed, graphs, known_libraries, libraries_below, short_name
 from octo.cli.printing import print_json, print_next, table
-from octo.cli.ready_steps import described_program, described_step, ready_programs, ready_steps
+from octo.cli.ready_steps import code_modules, described_program, described_step, ready_programs, ready_steps
 from octo.errors import OctoError, UsageError
 
 if TYPE_CHECKING:
@@ -44,8 +44,8 @@ def list_command(ctx: click.Context) -> None:
 @json_option
 def steps_command(where: str | None, as_json: bool) -> None:
     """List the ready-made steps for recipes, and the nodes of step libraries; or those of one theme or library."""
-    ready, programs = ready_steps(where), ready_programs(where)
-    listed = [] if (ready or programs) and where is not None else graphs(where)
+    ready, code, programs = ready_steps(where), code_modules(where), ready_programs(where)
+    listed = [] if (ready or code or programs) and where is not None else graphs(where)
     if as_json:
         print_json(
             [
@@ -61,6 +61,7 @@ def steps_command(where: str | None, as_json: bool) -> None:
                 for node in each.graph.nodes.values()
             ]
             + [described_step(step) for step in ready]
+            + [{"step": each.name, "library": each.theme, "does": each.does, "code": each.use} for each in code]
             + [described_program(step) for step in programs]
         )
         return
@@ -70,7 +71,9 @@ def steps_command(where: str | None, as_json: bool) -> None:
         if each.graph is not None
         for node in each.graph.nodes.values()
     ]
-    rows += [(step.name, step.theme, step.does) for step in ready]
+    library = [(step.name, step.theme, step.does) for step in ready]
+    library += [(each.name, each.theme, f"{each.does} For a step's own code.") for each in code]
+    rows += sorted(library, key=lambda row: (row[1], row[0]))
     rows += [(step.name, step.theme, step.does) for step in programs]
     if rows:
         click.echo(table(("step", "library", "what it does"), rows))

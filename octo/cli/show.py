@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,7 +12,16 @@ from octo.cli.command import command, json_option
 from octo.cli.instance import octo_command
 from octo.cli.libraries import graphs
 from octo.cli.printing import print_json, print_next
-from octo.cli.ready_steps import ReadyStep, ShellStep, described_program, described_step, ready_programs, ready_step
+from octo.cli.ready_steps import (
+    CodeModule,
+    ReadyStep,
+    ShellStep,
+    code_module,
+    described_program,
+    described_step,
+    ready_programs,
+    ready_step,
+)
 from octo.errors import UsageError, nearest, quoted
 from octo.shared_names import library_steps, shell_steps
 
@@ -29,6 +39,10 @@ def show_command(step: str, library: str | None, as_json: bool) -> None:
     ready = ready_step(step) if library is None else None
     if ready is not None:
         _show_ready(ready, as_json=as_json)
+        return
+    module = code_module(step) if library is None and step in library_steps() else None
+    if module is not None:
+        _show_code(module, as_json=as_json)
         return
     program = next((each for each in ready_programs() if each.name == step.removesuffix(".sh")), None)
     if program is not None and library is None:
@@ -66,11 +80,27 @@ def _show_ready(step: ReadyStep, *, as_json: bool) -> None:
         return
     click.echo(f"{step.name}  ({step.theme}, {facts['file']}:{facts['line']})\n\n  {step.does}\n")
     click.echo("\n".join(f"  {line}".rstrip() for line in step.doc.split("\n")))
-    click.echo("\nparameters")
     width = max((len(name) for name in facts["params"]), default=0)
-    for param in step.params:
-        click.echo(f"  {param.name.ljust(width)}  {facts['params'][param.name]['type']}: {help_of(param)}")
+    for group, params in groupby(step.params, lambda param: param.group):
+        click.echo(f"\n{group or 'parameters'}")
+        for param in params:
+            click.echo(f"  {param.name.ljust(width)}  {facts['params'][param.name]['type']}: {help_of(param)}")
+    for rule in step.rules:
+        click.echo(f"\n  {rule}")
     print_next([octo_command("exec", step.name, "--help")])
+
+
+def _show_code(module: CodeModule, *, as_json: bool) -> None:
+    """What is no step, but for a step's own code."""
+    parts = module.described()
+    if as_json:
+        print_json([{"step": module.name, "library": module.theme, "does": module.does, "code": module.use,
+                     "parts": parts}])
+        return
+    click.echo(f"{module.name}  ({module.theme}, for a step's own code; it is no step)\n\n  {module.does}\n\n"
+               f"  {module.use}")
+    for head, doc in parts.items():
+        click.echo(f"\n{head}\n" + "\n".join(f"  {line}".rstrip() for line in doc.split("\n")))
 
 
 def _show_program(step: ShellStep, *, as_json: bool) -> None:

@@ -259,6 +259,6 @@ def replay(tx: Transaction, ops: list[dict[str, Any]]) -> None:
         elif kind == "increment":
             tx.increment(path, op["by"])
         elif kind == "append":
-            tx.append(path, op["values"], record=record)
+            tx.append(path, op["values"], record=record, keep=op.get("keep"))
         else:
-            tx.splice(path, op["start"], op["count"], op["items"])
+            tx.splice(path, op["start"], op["count"], op["items"], record=record)

@@ -54,6 +54,7 @@ class Workbench:
             os.chdir(self._directory)  # the last body may have gone elsewhere
         with self._copy(wanted=request["args"] is None) as (memory, older):
             access = Access(memory, author, stop, tracked=request["tracked"])
+            memory.is_copy = True
             begun()
             meter = _Meter()
             try:

@@ -121,7 +121,8 @@ def _step(name: str, target: str, found: Callable[..., Any], after: str) -> str:
     said = inspect.cleandoc(getattr(found, "__doc__", None) or "").split("\n")[0].strip()
     lines = [f"  # {said}"] if said else []
     lines += [f"  - name: {name}", f"    function: {json.dumps(target)}"]
-    params = [_param(param) for param in _params(found)]
+    needed = _needed(found)
+    params = [_param(param, param.required or param.name in needed) for param in _params(found)]
     if any(not line.lstrip().startswith("#") for line in params):
         lines.append("    params:")
     elif params:
@@ -152,10 +153,24 @@ def _params(found: Callable[..., Any]) -> Sequence[Any]:
     ]
 
 
-def _param(param: Any) -> str:
+def _needed(found: Callable[..., Any]) -> set[str]:
+    """The first of each group of parameters of which one is required, and those required by the others' defaults."""
+    from octo.param import table_of
+
+    table = table_of(found)
+    if table is None:
+        return set()
+    chosen = {param.name: next(iter(param.choices), None) if param.required and param.choices else param.default
+              for param in table.params}
+    groups = {group[0] for group in (*table.one_of, *table.any_of)}
+    return groups | {param.name for param in table.params if param.required_when
+                     and all(chosen[name] in values for name, values in param.required_when.items())}
+
+
+def _param(param: Any, needed: bool) -> str:
     """One line of `params:`; what has a default is a comment."""
     about = " ".join(str(param.help).split())
-    if param.required:
+    if needed:
         value = next(iter(param.choices)) if param.choices else _example(param)
         return f"      {param.name}: {_json(value)}  # {about or 'required: put your value here'}"
     return f"      # {param.name}: {_json(param.default)}" + (f"  # {about}" if about else "")

@@ -6,7 +6,11 @@ A change (`op`) is a plain dict, the same in memory and in the journal:
     {"op": "delete",    "path": [...], "old": o}
     {"op": "increment", "path": [...], "by": n}                   "old" with a float; "new": true where it began at 0
     {"op": "append",    "path": [...], "values": [...]}           "new": true where the list was missing
+                                                                  "keep": n, only the newest n items stay; "cut": those
+                                                                  that went then
     {"op": "splice",    "path": [...], "start": i, "count": n, "items": [...], "old": [...]}
+
+"record": true marks what an undo leaves there; in a splice each of "old" is meant by its value then.
 
 A `Tree` can be frozen for a reader that takes its time (writing 100 MiB): from then on a container is
 copied, one level deep, before its first change, so what the reader holds never changes.
@@ -97,7 +101,9 @@ class Tree:
         `foreign`: another process made it, so positions that a live view has noted cannot be trusted.
         """
         self._apply(op)
-        if self.watchers and (op["op"] == "splice" or type(op.get("old")) in (dict, list)):
+        if self.watchers and (op["op"] == "splice" or "cut" in op or type(op.get("old")) in (dict, list)):
+            if "cut" in op:
+                op = {"op": "splice", "path": op["path"], "start": 0, "count": len(op["cut"]), "items": []}
             for watcher in list(self.watchers):
                 back = watcher.displaced(op, foreign)
                 if back is not None:
@@ -124,6 +130,8 @@ class Tree:
                 self.put(path, copied(op["values"]))
             else:
                 self._list(path).extend(copied(op["values"]))
+            if "keep" in op:
+                del self._list(path)[: -op["keep"]]
         elif kind == "splice":
             items, start = self._list(path), op["start"]
             if start + op["count"] > len(items):
@@ -144,6 +152,7 @@ class Tree:
             self.put(path, self.find(path) - op["by"])
         elif kind == "append":
             items = self._list(path)
+            items[:0] = copied(op.get("cut", []))
             del items[len(items) - len(op["values"]) :]
         else:
             start = op["start"]

@@ -58,7 +58,7 @@ def _values(op: dict[str, Any]) -> tuple[Any, Any]:
     if op["op"] == "increment":
         return op["by"], op.get("old", MISSING)
     if op["op"] == "append":
-        return op["values"], MISSING
+        return op["values"], op.get("cut", MISSING)
     if op["op"] == "splice":
         return op["items"], op["old"]
     return op.get("value", MISSING), op.get("old", MISSING)

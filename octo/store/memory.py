@@ -41,6 +41,8 @@ class MemoryState:
         self.watchers: weakref.WeakSet[Watcher] = weakref.WeakSet()
         self.listeners: list[Listener] = []
         self.fenced: set[int] = set()
+        self.is_copy = False
+        """In a worker process: what is changed here is laid on the run's state when the body is over."""
         self.seq = seq
         self._before = before
         self._kept: deque[Kept] = deque(maxlen=limit)

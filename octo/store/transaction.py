@@ -101,8 +101,11 @@ class Transaction:
         self._do(op, new)
         return new
 
-    def append(self, path: Path, values: list[Any], *, record: bool = False) -> None:
-        """Add to the end of a list (a missing one is made). `record`: an undo leaves it there."""
+    def append(self, path: Path, values: list[Any], *, record: bool = False, keep: int | None = None) -> None:
+        """Add to the end of a list (a missing one is made). `record`: an undo leaves it there.
+
+        `keep`, of a record only: so many items of the list stay, the newest.
+        """
         there = self._tree.find(path)
         values = _items(values, path, len(there) if type(there) is list else 0)
         op: Op = {"op": "append", "path": list(path), "values": values}
@@ -113,6 +116,12 @@ class Transaction:
             raise InvalidValue(f"{spell(path)} is not a list")
         if record:
             op["record"] = True
+        if keep is not None:
+            op["keep"] = keep
+            items = [] if there is MISSING else there
+            too_many = len(items) + len(values) - keep
+            if too_many > 0:
+                op["cut"] = [*items[:too_many], *values[: max(0, too_many - len(items))]]
         self._do(op)
 
     def record(self, path: Path, value: Any) -> None:
@@ -125,15 +134,25 @@ class Transaction:
             op["old"] = old
         self._do(op)
 
-    def splice(self, path: Path, start: int, count: int, items: list[Any]) -> None:
-        """Replace `count` items of a list from `start` by `items`."""
+    def splice(self, path: Path, start: int, count: int, items: list[Any], *, record: bool = False) -> None:
+        """Replace `count` items of a list from `start` by `items`.
+
+        `record`: an undo leaves it so. Each of those that go is then meant by its value, wherever it stands once
+        something in front of it is undone; so `items` are none, or one for each.
+        """
         there = self._tree.find(path)
         if type(there) is not list:
             raise InvalidValue(f"{spell(path)} is not a list")
         if not (0 <= start <= len(there) and 0 <= count <= len(there) - start):
             raise InvalidValue(f"{spell(path)} has {len(there)} items; {count} from {start} are not there")
-        self._do({"op": "splice", "path": list(path), "start": start, "count": count,
-                  "items": _items(items, path, start), "old": there[start : start + count]})
+        op: Op = {"op": "splice", "path": list(path), "start": start, "count": count,
+                  "items": _items(items, path, start), "old": there[start : start + count]}
+        if record:
+            if items and len(items) != count:
+                raise InvalidValue(f"{spell(path)}: a record replaces {count} items by none or as many, "
+                                   f"not by {len(items)}")
+            op["record"] = True
+        self._do(op)
 
     def apply(self, op: Op) -> None:
         """Make a change that is known already, such as one of `diff` against this very tree."""

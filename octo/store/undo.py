@@ -239,26 +239,36 @@ def _lay_on(tree: Tree, op: Op) -> None:
     elif op["op"] in ("increment", "append"):  # these begin what is missing, whoever came first then
         tree.apply({**op, "new": True})
     elif op["op"] == "splice" and op.get("record"):
-        tree.apply({"op": "set", "path": op["path"], "value": _taken_again(tree.find(op["path"]), op)})
+        _take_again(tree, op)
     else:
         tree.apply(op)
 
 
-def _taken_again(there: Any, op: Op) -> list[Any]:
-    """The list without the items that a record took out of it, or with others in their stead.
+def _take_again(tree: Tree, op: Op) -> None:
+    """Take out, or replace, the very items that a record took: what stood in front of them may be gone or back.
 
-    Those very items, by value: what stood in front of them may be gone, and items that nobody took stay.
+    One that is not there any more was another's, who never ran.
     """
+    there = tree.find(op["path"])
+    if there is MISSING:
+        return
     if type(there) is not list:
         raise InvalidValue(f"{spell(op['path'])} is not a list")
-    left, kept, is_replaced = list(there), list(op["items"]), len(op["items"]) == len(op["old"])
-    for position, item in enumerate(op["old"]):
-        if not is_replaced and kept and kept[0] == item:
-            kept.pop(0)  # it stood between two that were taken
-        elif item in left:
-            place = left.index(item)
-            left[place : place + 1] = op["items"][position : position + 1] if is_replaced else []
-    return left
+    for number, item in enumerate(op["old"]):
+        instead = op["items"][number : number + 1]
+        place = _place_of(item, there, op["start"] + (number if instead else 0))
+        if place is not None:
+            tree.apply({"op": "splice", "path": op["path"], "start": place, "count": 1, "items": instead})
+            there = tree.find(op["path"])  # a frozen tree has a copy of it now
+
+
+def _place_of(item: Any, there: list[Any], before: int) -> int | None:
+    """Where an item is now that was at `before`: the nearest that is equal, of two the one in front."""
+    for distance in range(max(before + 1, len(there) - before)):
+        for place in (before - distance, before + distance):
+            if 0 <= place < len(there) and there[place] == item and not diff(there[place], item):
+                return place
+    return None
 
 
 class Mark:

@@ -49,7 +49,9 @@ class CheckFailed(OctoError, AssertionError):
         Param("collect", "bool", False, "make all checks and tell all that failed, instead of stopping at the first"),
         Param("history", "int", 0, "on a failure tell the last so many changes of the key (of a Context)"),
         Param("tags", "list[str] | null", None, "words to keep in the entry of the log"),
-    ]
+    ],
+    one_of=[("key", "checks")],
+    any_of=[("expected", "type", "checks")],
 )
 def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
     """Raise CheckFailed (an AssertionError) where `ctx[key]` is not as expected; both outcomes go to `ctx["log"]`.
@@ -81,7 +83,7 @@ def _checks(params: Mapping[str, Any]) -> list[dict[str, Any]]:
     """All checks with all fields, nothing missing or misspelt."""
     if params["checks"] is None:
         return [_check({name: params[name] for name in FIELDS}, "")]
-    if params["key"] is not None or params["expected"] != NOT_GIVEN:
+    if params["expected"] != NOT_GIVEN:
         raise ParamError("'checks' takes the place of 'key' and 'expected': give one or the other")
     found = []
     for number, given in enumerate(params["checks"]):

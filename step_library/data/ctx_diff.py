@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Callable, Mapping
 from fnmatch import fnmatchcase
@@ -11,7 +12,7 @@ from octo.context import Context
 from octo.param import ParamError
 from octo.scriptlet import Param, resolve, scriptlet
 from step_library.kit.files.snapshots import load
-from step_library.kit.values.ctx_values import Ctx, described, plain
+from step_library.kit.values.ctx_values import Ctx, described, plain, put
 from step_library.kit.values.differences import ABSENT, How, differences, equal, kind_of, text_diff
 
 
@@ -60,7 +61,7 @@ def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
     found = {"added": [key for key in keys if key not in old],
              "removed": [key for key in old if key not in ctx and looked_at(key)], "changed": changed}
     if params["out"]:
-        ctx[params["out"]] = found
+        put(ctx, params["out"], found)
     return found
 
 
@@ -116,7 +117,7 @@ def _changed(ctx: Ctx, key: str, old: Any, how: How, params: Mapping[str, Any]) 
 
 def _entry(ctx: Ctx, key: str, place: str, old: Any, new: Any, params: Mapping[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {"key": key, **({"path": place} if params["nested"] else {}), "kind": kind_of(old, new)}
-    found |= {name: value for name, value in (("old", old), ("new", new)) if value is not ABSENT}
+    found |= {name: copy.deepcopy(value) for name, value in (("old", old), ("new", new)) if value is not ABSENT}
     if isinstance(old, str) and isinstance(new, str) and ("\n" in old or "\n" in new):
         found["diff"] = text_diff(old, new)
     if params["authors"] and isinstance(ctx, Context):

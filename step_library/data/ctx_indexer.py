@@ -8,8 +8,9 @@ from typing import Any
 
 from octo.context import Context
 from octo.errors import ShapeError
-from octo.param import MissingParam, ParamError
+from octo.param import ParamError
 from octo.scriptlet import Param, scriptlet
+from step_library.kit.records.logged import LOG, logged
 from step_library.kit.values.ctx_values import Ctx, described, plain_list
 from step_library.kit.values.tables import ABSENT, field_values, position
 
@@ -33,8 +34,11 @@ SKIPPED: Any = object()
         Param("rebuild", "str", "always", "when it is made: always, if_missing (where ctx has none yet), if_changed "
               "(the rows changed since; a plain dict cannot tell, so always there)",
               choices=("always", "if_missing", "if_changed")),
-    ]
+        LOG,
+    ],
+    one_of=[("index_by", "index_by_pos")],
 )
+@logged(lambda ctx, params, result: f"{result['count']} entries in {result['indexed']}")
 def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
     """Put `{value: position}` of all rows of `ctx[key]` into `ctx[key + '_index']`; the last row of a value counts.
 
@@ -57,8 +61,9 @@ def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
     if header or (start < len(rows) and isinstance(rows[start], list) and params["index_by"] is not None):
         fields = [position(field, header, where) for field in fields]
     values = _values(rows[start:] if start else rows, fields, where, params["missing"] == "skip")
+    del rows  # of a Context it is a copy, which needs room
     if isinstance(ctx, Context):
-        values = [value if type(value) is str or value is SKIPPED else _as_text(value) for value in values]
+        values = _as_texts(values)
     places = range(start, start + len(values))
     skipped = params["missing"] == "skip" and sum(value is SKIPPED for value in values)
     try:
@@ -83,10 +88,6 @@ def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
 
 def _fields(params: dict[str, Any]) -> list[Any]:
     given = params["index_by"] if params["index_by"] is not None else params["index_by_pos"]
-    if given is None:
-        raise MissingParam("parameter 'index_by' is missing: the field whose values the index has; or index_by_pos")
-    if params["index_by"] is not None and params["index_by_pos"] is not None:
-        raise ParamError("'index_by' and 'index_by_pos' are two ways to say one thing: give one of them")
     found = given if isinstance(given, list) else [given]
     if not found:
         raise ParamError("parameter 'index_by' is to name at least one field")
@@ -113,9 +114,15 @@ def _values(rows: Sequence[Any], fields: list[Any], where: str, skip: bool) -> l
             for several in zip(*columns, strict=True)]
 
 
-def _as_text(value: Any) -> Any:
-    """A key as JSON would have it; a list or dict as it is, for the error."""
-    return value if isinstance(value, (list, dict)) else json.dumps(value)
+def _as_texts(values: list[Any]) -> list[Any]:
+    """Keys as JSON would have them; a list or dict as it is, for the error."""
+    kinds = set(map(type, values))
+    if kinds <= {str}:
+        return values
+    if kinds == {int}:
+        return list(map(str, values))  # as json.dumps, many times faster
+    return [value if isinstance(value, (str, list, dict)) or value is SKIPPED else json.dumps(value)
+            for value in values]
 
 
 def _twice(values: list[Any], start: int, where: str) -> ShapeError:

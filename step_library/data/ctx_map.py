@@ -6,10 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 from octo.errors import ShapeError
-from octo.param import MissingParam, ParamError
 from octo.scriptlet import Param, scriptlet
+from step_library.kit.records.logged import LOG, logged
 from step_library.kit.values.ctx_values import Ctx, plain_list
-from step_library.kit.values.expressions import compiled
+from step_library.kit.values.expressions import ExpressionFailed, compiled
 from step_library.kit.values.json_values import json_rows, not_json
 from step_library.kit.values.ranges import at_least
 
@@ -29,8 +29,11 @@ Function = Callable[[Any, int], Any]
         Param("threads", "int", 1, "rows at work together, for functions that wait for something"),
         Param("strict", "bool", False, "refuse a function that changes its row in place, and results that are no JSON"),
         Param("preview", "int | null", None, "map only so many rows, write nothing and return them"),
-    ]
+        LOG,
+    ],
+    one_of=[("fn", "expr")],
 )
+@logged(lambda ctx, params, result: f"{len(ctx[params['key']])} rows of {params['key']} to {result['mapped']}")
 def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
     """Put `[fn(row) for row in ctx[key]]` into `ctx[out]`, in order; `out` may be `key`.
 
@@ -52,6 +55,7 @@ def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
         if params["on_error"] != "stop":
             function = _tolerant(function, failed)
         mapped = _mapped(function, rows, params["threads"] if params["fn"] else 1)
+    del rows  # of a Context it is a copy, which needs room
     if params["on_error"] == "skip":
         mapped = [row for place, row in enumerate(mapped) if place not in failed]
     if params["drop_none"]:
@@ -68,12 +72,16 @@ def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
 def _function(params: dict[str, Any]) -> Function:
     """Of a row and its index."""
     function = params["fn"]
-    if function is None and params["expr"] is None:
-        raise MissingParam("parameter 'fn' is missing: a function of one row; or give expr")
     if function is None:
-        return compiled(params["expr"], ("row", "index"))
-    if params["expr"] is not None:
-        raise ParamError("'fn' and 'expr' are two ways to say one thing: give one of them")
+        evaluate = compiled(params["expr"], ("row", "index"))
+
+        def of_row(row: Any, index: int) -> Any:
+            try:
+                return evaluate(row, index)
+            except ExpressionFailed as error:
+                raise ExpressionFailed(f"ctx[{params['key']!r}]: row {index}: {error.message}") from None
+
+        return of_row
     return lambda row, index: function(row)
 
 

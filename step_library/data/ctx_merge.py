@@ -8,9 +8,10 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from octo.errors import MissingKey, ShapeError, nearest
-from octo.param import MissingParam, ParamError
+from octo.param import ParamError
 from octo.scriptlet import Param, resolve, scriptlet
-from step_library.kit.values.ctx_values import Ctx, described, plain_list
+from step_library.kit.records.logged import LOG, logged
+from step_library.kit.values.ctx_values import Ctx, described, plain_list, put
 from step_library.kit.values.json_values import canonical, json_rows
 
 Lists = list[list[Any]]
@@ -45,8 +46,11 @@ STRATEGIES: dict[str, Callable[[Lists], list[Any]]] = {
         Param("require", "bool", False, "a key that is not there is an error and no empty list"),
         Param("require_same_type", "bool", False, "all rows are to be of one JSON type"),
         Param("report", "bool", False, "return keys, counts and the number of duplicates as well"),
-    ]
+        LOG,
+    ],
+    one_of=[("key1", "keys"), ("key2", "keys")],
 )
+@logged(lambda ctx, params, result: f"{result['merged_len']} rows in {params['out']}")
 def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
     """Put the rows of `ctx[key1]` and then those of `ctx[key2]` into a new list `ctx[out]`; `out` may be one of them.
 
@@ -71,7 +75,7 @@ def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
         raise ShapeError(f"merge_fn is to return a list, not {described(merged)}")
     rows = json_rows(list(merged))
     kept = _unique(rows) if params["deduplicate"] else rows
-    ctx[params["out"]] = kept
+    put(ctx, params["out"], kept)
     result: dict[str, Any] = {"merged_len": len(kept)}
     if params["report"]:
         result |= {"keys": keys, "counts": [*map(len, lists)], "missing": missing,
@@ -81,12 +85,7 @@ def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
 
 def _keys(ctx: Ctx, params: dict[str, Any]) -> list[str]:
     if params["keys"] is None:
-        for name in ("key1", "key2"):
-            if params[name] is None:
-                raise MissingParam(f"parameter {name!r} is missing: key of ctx with a list to join; or give keys")
         return [params["key1"], params["key2"]]
-    if params["key1"] is not None or params["key2"] is not None:
-        raise ParamError("'keys' takes the place of 'key1' and 'key2': give one or the other")
     found: list[str] = []
     for key in params["keys"]:
         if key in ctx or not any(sign in key for sign in "*?["):

@@ -9,6 +9,7 @@ from typing import Any
 
 from octo.errors import ShapeError
 from octo.scriptlet import Param, scriptlet
+from step_library.kit.records.logged import LOG, logged
 from step_library.kit.values.ctx_values import Ctx, plain_list
 from step_library.kit.values.numbers import as_json, columns_of, numpy_or_hint
 
@@ -30,8 +31,10 @@ MISSING = ("propagate", "ignore", "mean", "median", "zero")
         Param("stats", "list[str]", DOCUMENTED, "which: mean, std, min, max, var, median, sum, count, p25, p99.9 …"),
         Param("table", "str | null", None, "the same as text too, in ctx[out + '_table']",
               choices=("markdown", "html")),
+        LOG,
     ]
 )
+@logged(lambda ctx, params, result: f"statistics of {params['key']} in {params['out']}")
 def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
     """Put the statistics of each column of `ctx[key]` into `ctx[out]`: `{"mean": [...], "std": [...], ...}`.
 

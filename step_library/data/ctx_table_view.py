@@ -8,7 +8,7 @@ from typing import Any
 from octo.errors import ShapeError
 from octo.param import ParamError
 from octo.scriptlet import Param, scriptlet
-from step_library.kit.values.ctx_values import Ctx, described, plain
+from step_library.kit.values.ctx_values import Ctx, described, plain, put
 
 KINDS = {bool: "text", int: "numeric", float: "numeric", str: "text"}
 
@@ -48,7 +48,7 @@ def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
     table: dict[str, Any] = {"columns": columns, "rows": rows}
     if params["source"]:
         table["source"] = {"key": key, "rows": len(rows)}
-    ctx[out] = table
+    put(ctx, out, table)
     return {"table": out, "columns": len(columns), "rows": len(rows)}
 
 

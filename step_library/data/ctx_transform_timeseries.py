@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import copy
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from octo.errors import ShapeError
+from octo.errors import MissingKey, ShapeError, nearest
 from octo.param import ParamError
 from octo.scriptlet import Param, scriptlet
+from step_library.kit.records.logged import LOG, logged
 from step_library.kit.values.ctx_values import Ctx, described, plain_list
 from step_library.kit.values.numbers import as_json, columns_of, numpy_or_hint
 from step_library.kit.values.ranges import at_least
@@ -33,8 +34,10 @@ MISSING = ("propagate", "ignore", "drop", "mean", "zero")
         Param("missing", "str", "propagate", "null among the numbers: makes the result null (propagate), does not "
               "count (ignore), its row goes (drop), it is the column's mean, or zero", choices=MISSING),
         Param("in_place", "bool", False, "allow out to be key"),
+        LOG,
     ]
 )
+@logged(lambda ctx, params, result: f"{params['key']} in {params['out']}, {len(ctx[params['out']])} rows")
 def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
     """Put the chosen columns of `ctx[key]`, each row a list of its own, into `ctx[out]`; the rows stay as they are.
 
@@ -88,22 +91,41 @@ def _numbers(rows: list[Any], where: str, params: Mapping[str, Any]) -> list[lis
 
 def _cells(rows: list[Any], where: str, headers: Any, select: Sequence[Any] | None) -> list[list[Any]]:
     """Rows of copies of the cells, whatever they are."""
+    if select is not None and not select:
+        raise ParamError("select: no column is chosen; leave it out for all of them")
     if rows and isinstance(rows[0], Mapping):
-        names = list(dict.fromkeys(str(name) for row in rows for name in row)) if select is None else select
-        return [list(row) for row in zip(*(field_values(rows, str(name), where, None) for name in names), strict=True)]
+        odd = next((number for number, row in enumerate(rows) if not isinstance(row, Mapping)), None)
+        if odd is not None:
+            raise ShapeError(f"{where}: row {odd} is to be a dict, not {described(rows[odd])}")
+        known = {str(key): key for row in rows for key in row}
+        names = list(known) if select is None else list(map(str, select))
+        for name in names:
+            if name not in known:
+                raise MissingKey(f"{where}: no row has a column {name!r}{nearest(name, known)}")
+        return _copied([row.get(known[name]) for name in names] for row in rows)
     odd = next((number for number, row in enumerate(rows) if not isinstance(row, (list, tuple))), None)
     if odd is not None:
         raise ShapeError(f"{where}: row {odd} is to be a list, not {described(rows[odd])}")
-    if headers is True:
+    in_first_row = headers is True
+    if in_first_row:
         if not rows:
             raise ShapeError(f"{where} is empty; its first row is to name the columns")
-        headers, rows = [str(name) for name in rows[0]], rows[1:]
+        headers = [str(name) for name in rows[0]]
+    width = len(headers) if headers else len(rows[0]) if rows else 0
+    uneven = next((number for number, row in enumerate(rows) if len(row) != width), None)
+    if uneven is not None:
+        raise ShapeError(f"{where}: row {uneven} has {len(rows[uneven])} columns, not {width}")
+    if in_first_row:
+        rows = rows[1:]
     if select is None:
-        return [copy.deepcopy(list(row)) if any(isinstance(c, (list, dict)) for c in row) else list(row)
-                for row in rows]
-    columns = [field_values(rows, position(each, headers or None, where), where) for each in select]
-    return [copy.deepcopy(list(row)) if any(isinstance(c, (list, dict)) for c in row) else list(row)
-            for row in zip(*columns, strict=True)]
+        return _copied(rows)
+    return _copied(zip(*(field_values(rows, position(each, headers or None, where), where) for each in select),
+                       strict=True))
+
+
+def _copied(rows: Iterable[Sequence[Any]]) -> list[list[Any]]:
+    return [copy.deepcopy(list(row)) if any(isinstance(cell, (list, dict)) for cell in row) else list(row)
+            for row in rows]
 
 
 if __name__ == "__main__":

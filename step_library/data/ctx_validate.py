@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
+import copy
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from octo.scriptlet import Param, scriptlet
-from step_library.kit.records.records import TIME, append, check_list
+from step_library.kit.records.records import append, check_list, now_text
 from step_library.kit.values.ctx_values import Ctx, plain
 from step_library.kit.values.kinds import Kind, kinds
 from step_library.kit.values.rules import Invalid, Test, problems, tests_of
@@ -55,9 +55,9 @@ def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
     if not found:
         for key in defaults:
             if key not in ctx:
-                ctx[key] = defaults[key]
+                ctx[key] = copy.deepcopy(defaults[key])
     if params["log"]:
-        append(ctx, LOG, {"timestamp": time.strftime(TIME), "validated": keys, "valid": not found,
+        append(ctx, LOG, {"timestamp": now_text(), "validated": keys, "valid": not found,
                           "missing": missing, "bad_types": list(bad), "problems": found})
     if found:
         raise Invalid(found)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
+import copy
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from octo.param import ParamError
 from octo.scriptlet import Param, scriptlet
+from step_library.kit.formats.json_and_yaml import read_mapping
 from step_library.kit.values.ctx_values import Ctx, described, plain
 from step_library.kit.values.expressions import compiled
 from step_library.kit.values.rules import Invalid, Test, problems, tests_of
@@ -54,7 +54,7 @@ def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
     if found:
         raise Invalid(found)
     for key, value in defaults.items():
-        ctx[key] = value
+        ctx[key] = copy.deepcopy(value)
     return {"validated": list(schema)}
 
 
@@ -74,7 +74,7 @@ def _when(ctx: Ctx, text: Any, key: str) -> bool:
 def _schema(given: Any) -> dict[str, dict[str, Any]]:
     """Key -> rule, an empty one where there is nothing but the key."""
     if isinstance(given, str):
-        given = _read(Path(given))
+        given = read_mapping(given, "schema")
     found: dict[str, dict[str, Any]] = {}
     for key, rule in given.items():
         if isinstance(rule, (str, type)):
@@ -82,28 +82,6 @@ def _schema(given: Any) -> dict[str, dict[str, Any]]:
         if rule is not None and not isinstance(rule, Mapping):
             raise ParamError(f"schema/{key} is to be a dict of rules, not {described(rule)}")
         found[str(key)] = dict(rule or {})
-    return found
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ParamError(f"schema: {path} cannot be read: {getattr(error, 'strerror', None) or error}") from None
-    if path.suffix == ".json":
-        try:
-            found = json.loads(text)
-        except ValueError as error:
-            raise ParamError(f"schema: {path} is no JSON: {error}") from None
-    else:
-        import yaml
-
-        try:
-            found = yaml.safe_load(text)
-        except yaml.YAMLError as error:
-            raise ParamError(f"schema: {path} is no YAML: {error}") from None
-    if not isinstance(found, dict):
-        raise ParamError(f"schema: {path} is to hold a rule for each key, not {described(found)}")
     return found
 
 

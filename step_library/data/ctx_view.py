@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from octo.errors import ShapeError
 from octo.param import ParamError
 from octo.scriptlet import Param, scriptlet
-from step_library.kit.values.ctx_values import Ctx, described, plain_list
-from step_library.kit.values.expressions import compiled
+from step_library.kit.values.ctx_values import Ctx, described, plain_list, put
+from step_library.kit.values.expressions import condition
 from step_library.kit.values.ranges import at_least
 from step_library.kit.values.tables import ABSENT, field_of
 
@@ -17,7 +18,7 @@ OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
     "gt": lambda value, given: value > given, "gte": lambda value, given: value >= given,
     "lt": lambda value, given: value < given, "lte": lambda value, given: value <= given,
     "ne": lambda value, given: value != given, "in": lambda value, given: value in given,
-    "contains": lambda value, given: given.lower() in str(value).lower(),
+    "contains": lambda value, given: value is not None and given.lower() in str(value).lower(),
 }
 
 
@@ -37,15 +38,15 @@ OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
 def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
     """Return `{"view": [rows of that page], "total": rows that fit}`; ctx stays as it is, but for `out`.
 
-    A row without a field that is filtered by does not fit, nor one whose value cannot be compared. A page behind the
-    last is empty. The rows are copies.
+    A row without a field that is filtered by does not fit, nor one whose value cannot be compared, by expr too. A page
+    behind the last is empty. The rows are copies.
     """
     key = params["key"]
     at_least("page", params["page"], 0)
     at_least("page_size", params["page_size"], 1)
     tests = [_test(name, given) for name, given in params["filter"].items()]
     if params["expr"]:
-        tests.append(compiled(params["expr"], ("row",)))
+        tests.append(condition(params["expr"], ("row",)))
     rows = plain_list(ctx, key)
     odd = next((number for number, row in enumerate(rows) if not isinstance(row, Mapping)), None)
     if odd is not None:
@@ -56,9 +57,9 @@ def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
     elif params["reverse"]:
         found = found[::-1]
     start = params["page"] * params["page_size"]
-    result = {"view": [dict(row) for row in found[start:start + params["page_size"]]], "total": len(found)}
+    result = {"view": copy.deepcopy(found[start:start + params["page_size"]]), "total": len(found)}
     if params["out"]:
-        ctx[params["out"]] = result
+        put(ctx, params["out"], result)
     return result
 
 

@@ -6,11 +6,12 @@ import secrets
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from octo.param import MissingParam, ParamError
 from octo.scriptlet import Param, scriptlet
+from octo.store.values import copied
 from step_library.events import ctx_notify_advanced
 from step_library.kit.events.alerting import Alert, by_channel, by_function
 from step_library.kit.events.choosing import EVENTS, MATCHES, TAKEN, chooser, name_of, whole
+from step_library.kit.events.claims import is_stale, new_claim
 from step_library.kit.records import records
 from step_library.kit.records.taking import take
 from step_library.kit.values.ctx_values import Ctx, plain_list
@@ -45,14 +46,15 @@ MARK = "notified"
         Param("background", "bool", False, "do it in the background, as a job in ctx['jobs']"),
         Param("record", "bool", False, "keep each alert in ctx['alerts']"),
         Param("dry_run", "bool", False, "tell nobody, but keep in ctx['alerts'] what it would be"),
-    ]
+    ],
+    one_of=[("notify_fn", "notify")],
 )
 def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
     """Alert of the first event of that name, or of all: `{"alerted": bool, "count": n, "event": name}`.
 
     The function gets the event's payload, {} where it has none. What it raises is raised here too, and the event is
     then neither marked nor removed: the next call alerts of it again. With mark or remove one of several threads or
-    parallel steps alerts of an event; one that was at it when the program was killed stays marked as being so. With
+    parallel steps alerts of an event; where the program was killed meanwhile, the next call alerts of it again. With
     background the result has job_id.
 
     Raises MissingParam (a KeyError) without event, or without notify_fn and notify; ParamError (a ValueError) for
@@ -62,12 +64,13 @@ def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
     for key in (EVENTS, TAKEN, ALERTS):
         records.check_list(ctx, key)
     once, is_meant = params["mark"] or params["remove"], _chooser(params)
-    claim = secrets.token_hex(8) if once and not params["dry_run"] else ""
+    claim = new_claim() if once and not params["dry_run"] else ""
     limit = 1 if params["mode"] == "first" else None
     if claim:
         found = take(ctx, EVENTS, is_meant, limit=limit, changed=lambda entry: {**entry, MARK: claim})
     else:
-        found = [entry for entry in (plain_list(ctx, EVENTS) if EVENTS in ctx else []) if is_meant(entry)][:limit]
+        there = plain_list(ctx, EVENTS) if EVENTS in ctx else []
+        found = [copied(entry) for entry in there if is_meant(entry)][:limit]
     events = [whole(entry) if params["payload"] is None else {**whole(entry), "payload": params["payload"]}
               for entry in found]
     done = {"alerted": bool(events) and not params["dry_run"], "count": len(events), "event": params["event"]}
@@ -107,12 +110,8 @@ def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
 def _target(params: Mapping[str, Any]) -> tuple[Alert, str]:
     """What tells of an event, and how the records call that."""
     function, channel = params["notify_fn"], params["notify"]
-    if function is not None and channel is not None:
-        raise ParamError("notify_fn is a function and notify a channel: give one of them")
     if function is not None:
         return by_function(function), getattr(function, "__qualname__", repr(function))
-    if channel is None:
-        raise MissingParam("parameter 'notify_fn' is missing: a function of the payload; or give notify, a channel")
     return by_channel(channel, params["channel"], params["message"], ctx_notify_advanced.run), channel
 
 
@@ -120,7 +119,7 @@ def _chooser(params: Mapping[str, Any]) -> Callable[[Any], bool]:
     is_meant = chooser(name_of(params["event"], "event"), params["match"], source=params["source"],
                        where=params["where"], since=params["since"], until=params["until"])
     once = params["mark"] or params["remove"]
-    return lambda entry: is_meant(entry) and not (once and MARK in entry)
+    return lambda entry: is_meant(entry) and not (once and MARK in entry and not is_stale(entry[MARK]))
 
 
 def _settle(ctx: Ctx, claim: str, count: int, **how: Any) -> None:

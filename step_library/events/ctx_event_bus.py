@@ -8,6 +8,7 @@ from typing import Any
 
 from octo.errors import MissingKey, ShapeError
 from octo.scriptlet import Param, scriptlet
+from octo.store.values import copied
 from step_library.kit.events.choosing import EVENTS, chooser, whole
 from step_library.kit.events.publishing import publish, subscribe
 from step_library.kit.values.ctx_values import Ctx, described, plain_list
@@ -36,7 +37,8 @@ def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
     The time is local, `YYYY-MM-DD HH:MM:SS`. What `subscribe(event, callback)` of this module was told is called.
     `get_events` and `summary` read the events. Raises MissingParam (a KeyError) without event, ParamError (a
     ValueError) for an empty one, MissingKey for a payload without a required key, InvalidValue for one that is no
-    JSON, ShapeError where `ctx["events"]` is no list, BrokerFailed where it could not be sent; it is in ctx then.
+    JSON, ShapeError where `ctx["events"]` is no list; FileFailed or BrokerFailed where it could not be written or sent,
+    but it is in ctx then.
     """
     payload = params["payload"]
     _check(payload, params["required"] or [])
@@ -76,7 +78,7 @@ def summary(ctx: Ctx) -> dict[str, Any]:
 
 
 def _entries(ctx: Ctx) -> list[Any]:
-    return plain_list(ctx, EVENTS) if EVENTS in ctx else []
+    return list(copied(plain_list(ctx, EVENTS))) if EVENTS in ctx else []
 
 
 def _check(payload: Any, required: list[str]) -> None:

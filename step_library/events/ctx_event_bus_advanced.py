@@ -12,7 +12,8 @@ from octo.engine.retry import Retry
 from octo.param import ParamError
 from octo.scriptlet import Param, scriptlet
 from step_library.kit.events import exchanging
-from step_library.kit.events.brokers import broker_of, is_pattern
+from step_library.kit.events.broker import is_pattern
+from step_library.kit.events.brokers import broker_of
 from step_library.kit.events.choosing import EVENTS, name_of
 from step_library.kit.records import records
 from step_library.kit.values.ctx_values import Ctx

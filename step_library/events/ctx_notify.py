@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
+from octo.param import grouped
 from octo.scriptlet import Param, scriptlet
 from step_library.kit.notify.channels import register_channel
-from step_library.kit.notify.parameters import PARAMS
+from step_library.kit.notify.parameters import HOW, PARAMS
 from step_library.kit.notify.sending import SENT, notify
 from step_library.kit.values.ctx_values import Ctx
 
 __all__ = ["register_channel", "run"]
 
 
-@scriptlet(params=[*PARAMS, Param("strict", "bool", False, "an HTTP answer of 400 or above is an error")])
+@scriptlet(params=[
+    *PARAMS,
+    *grouped(HOW, Param("strict", "bool", False, "an HTTP answer of 400 or above is an error")),
+])
 def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
     """Send one message: `{"status": HTTP status}`, `{"status": "sent"}` for an e-mail.
 

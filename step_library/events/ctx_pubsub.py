@@ -6,6 +6,7 @@ from typing import Any
 
 from octo.param import ParamError
 from octo.scriptlet import Param, scriptlet
+from octo.store.values import copied
 from step_library.kit.events.choosing import EVENTS, MATCHES, TAKEN, chooser, name_of, older_than, whole
 from step_library.kit.events.publishing import publish, subscribe
 from step_library.kit.records.taking import take
@@ -66,7 +67,7 @@ def _taken(ctx: Ctx, wanted: str, params: dict[str, Any]) -> list[dict[str, Any]
         take(ctx, EVENTS, older_than(max_age), to=TAKEN, changed=whole)
     if params["peek"]:
         there = plain_list(ctx, EVENTS) if EVENTS in ctx else []
-        return [whole(entry) for entry in there if is_meant(entry)][:limit]
+        return [whole(copied(entry)) for entry in there if is_meant(entry)][:limit]
     return [whole(entry) for entry in take(ctx, EVENTS, is_meant, to=TAKEN, changed=whole, limit=limit)]
 
 

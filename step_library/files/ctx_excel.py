@@ -9,7 +9,10 @@ from octo.errors import MissingKey, UsageError, nearest
 from octo.scriptlet import Param, ParamError, scriptlet
 from step_library.kit.files.file_io import allowed
 from step_library.kit.formats.workbook_charts import CHART, chart_of
-from step_library.kit.formats.workbooks import Sheet, sheet_of, write_book
+from step_library.kit.formats.workbook_sheets import Sheet, sheet_of
+from step_library.kit.formats.workbooks import write_book
+from step_library.kit.records.logged import LOG, logged
+from step_library.kit.records.records import check_list, event
 from step_library.kit.values.ctx_values import Ctx, plain
 
 PARAMS = [
@@ -24,10 +27,18 @@ PARAMS = [
     Param("overwrite", "bool", True, "replace a file that is there; else it is refused"),
     Param("dry_run", "bool", False, "only check keys, names and charts; write nothing"),
     Param("within", "str | list[str] | null", None, "folders that the file has to be in"),
+    Param("emit", "bool", False, "add an event ExcelExportCompleted to ctx['events'] when it is written"),
+    LOG,
 ]
 
 
+def says(ctx: Ctx, params: dict[str, Any], result: dict[str, Any]) -> str:
+    """For the log."""
+    return f"sheets {', '.join(result['sheets'])} in {result['written'] or 'no file (dry_run)'}"
+
+
 @scriptlet(params=PARAMS)
+@logged(says)
 def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
     """Write each list of rows to its sheet: {"written": out, "sheets": names, "charts": how many}.
 
@@ -45,6 +56,8 @@ def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
 def excel(ctx: Ctx, params: dict[str, Any], missing: Callable[[str], None]) -> dict[str, Any]:
     """Check all, then write; `missing` is called for a key that ctx lacks, and its sheet is left out."""
     out = params["out"]
+    if params["emit"]:
+        check_list(ctx, "events")
     target = allowed(out, params["within"])
     if not out.lower().endswith(".xlsx"):
         raise UsageError(f"out: {out} is to end in .xlsx")
@@ -77,7 +90,10 @@ def excel(ctx: Ctx, params: dict[str, Any], missing: Callable[[str], None]) -> d
     if not params["dry_run"]:
         write_book(target, list(sheets.values()), charts, bold_header=params["bold_header"],
                    auto_width=params["auto_width"], formulas=params["formulas"])
-    return {"written": None if params["dry_run"] else out, "sheets": list(sheets), "charts": len(charts)}
+    result = {"written": None if params["dry_run"] else out, "sheets": list(sheets), "charts": len(charts)}
+    if params["emit"] and not params["dry_run"]:
+        event(ctx, "ExcelExportCompleted", "ctx_excel", result)
+    return result
 
 
 def pairs_of(given: Any) -> dict[str, str]:

@@ -6,11 +6,13 @@ from typing import Any
 
 from octo.errors import MissingKey
 from octo.scriptlet import Param, scriptlet
-from step_library.files.ctx_excel import PARAMS, excel, pairs_of
+from step_library.files.ctx_excel import PARAMS, excel, pairs_of, says
+from step_library.kit.records.logged import logged
 from step_library.kit.values.ctx_values import Ctx
 
 
 @scriptlet(params=[*PARAMS, Param("strict", "bool", False, "a key that is not in ctx is an error")])
+@logged(says)
 def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
     """Write as ctx_excel does: {"written": out, "sheets": names, "charts": how many, "skipped": keys not in ctx}.
 

@@ -12,9 +12,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from octo.context import Context
 from octo.errors import UsageError
 from step_library.kit.files.path_locks import FileLockAcquisitionError, Shared, give, take
+from step_library.kit.records.records import append
 from step_library.kit.values.ctx_values import Ctx
 
 __all__ = ["FileLockAcquisitionError", "Held", "file_lock", "filelock_step"]
@@ -127,10 +127,8 @@ class file_lock:
         entry = {"paths": self.paths, "process": os.getpid(), "thread": threading.current_thread().name,
                  "acquired": start + waited, "released": start + waited + seconds, "waited": waited,
                  "seconds": seconds, "reason": self.reason}
-        if isinstance(self.ctx, Context):
-            self.ctx.record(KEY, entry)
-        elif self.ctx is not None:
-            self.ctx.setdefault(KEY, []).append(entry)
+        if self.ctx is not None:
+            append(self.ctx, KEY, entry)
 
 
 def filelock_step(path: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],

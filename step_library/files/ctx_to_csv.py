@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 from octo.scriptlet import Param, scriptlet
 from step_library.kit.files.file_io import allowed, compression_of, write_whole
+from step_library.kit.files.sidecars import write_sidecar
 from step_library.kit.formats import csv_text
-from step_library.kit.records.records import now_text
+from step_library.kit.records.logged import LOG, logged
 from step_library.kit.values.ctx_values import Ctx, plain_list
 
 LINE_ENDS = {"lf": "\n", "crlf": "\r\n"}
@@ -28,9 +28,11 @@ LINE_ENDS = {"lf": "\n", "crlf": "\r\n"}
         Param("encoding", "str", "utf-8", "the text's encoding; utf-8-sig for an Excel that guesses"),
         Param("ragged", "bool", True, "rows may be of different lengths, dicts may lack keys"),
         Param("within", "str | list[str] | null", None, "folders that the file has to be in"),
-        Param("sidecar", "bool", False, "write OUT.meta.json too: key, time, process, rows and columns"),
+        Param("sidecar", "bool", False, "write OUT.meta.json too: key, rows, columns, time, process and step"),
+        LOG,
     ]
 )
+@logged(lambda ctx, params, result: f"{result['rows']} rows of {params['key']} in {result['written']}")
 def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
     """Write the rows of `ctx[key]` to `out`, whole or not at all: {"written": out, "rows": rows without names}.
 
@@ -47,12 +49,9 @@ def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
     named = table.names is not None or table.fields is not None or params["header"] is False
     count = len(table.rows) - (0 if named or not table.rows else 1)
     if params["sidecar"]:
-        from octo.store.values import dumps
-
         first = table.rows[0] if table.rows and not named else []
-        about = {"key": key, "out": out, "time": now_text(), "process": os.getpid(),
-                 "rows": count, "columns": table.fields or table.names or list(map(str, first))}
-        write_whole(target.with_name(f"{target.name}.meta.json"), [dumps(about, indent=True) + b"\n"])
+        write_sidecar(target, key=key, out=out, rows=count,
+                      columns=table.fields or table.names or list(map(str, first)))
     return {"written": out, "rows": count}
 
 

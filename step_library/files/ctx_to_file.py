@@ -6,14 +6,16 @@ import os
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import nullcontext
+from pathlib import Path
 from typing import Any
 
-from octo.errors import InvalidValue, ShapeError, UsageError
+from octo.errors import InvalidValue, ShapeError, UsageError, nearest
 from octo.scriptlet import Param, scriptlet
-from step_library.files.ctx_file_lock import file_lock
-from step_library.kit.files.file_io import allowed, append_whole, compression_of, format_of, write_whole
+from step_library.files.ctx_file_lock import TIMEOUT, file_lock
+from step_library.kit.files.file_io import allowed, append_whole, compression_of, format_of, reading, write_whole
+from step_library.kit.files.sidecars import write_sidecar
 from step_library.kit.formats import csv_text
-from step_library.kit.records.records import now_text
+from step_library.kit.records.logged import LOG, logged
 from step_library.kit.values.ctx_values import Ctx, described, plain
 
 APPENDABLE = ("csv", "tsv", "jsonl")
@@ -29,21 +31,26 @@ APPENDABLE = ("csv", "tsv", "jsonl")
         Param("append", "bool", False, "add to the file instead of replacing it (csv, tsv, jsonl)"),
         Param("lock", "bool | null", None, "hold the lock PATH.lock meanwhile, as ctx_file_lock does; append does so "
               "unless this is false"),
+        Param("lock_timeout", "number", TIMEOUT, "seconds to wait for the lock"),
         Param("header", "bool | list[str] | null", None, "tables: names to put before the rows (of dicts: the columns "
               "to take); false for none (of lists: their first row is left out)"),
         Param("required", "list[str]", [], "columns, or keys of a dict, that have to be there"),
         Param("compression", "str | null", None, "pack the file; without it its ending .gz or .bz2 decides",
               choices=("gzip", "bz2", "none")),
         Param("within", "str | list[str] | null", None, "folders that the file has to be in"),
-        Param("sidecar", "bool", False, "write PATH.meta.json too: key, format, time, process, rows and columns"),
+        Param("sidecar", "bool", False, "write PATH.meta.json too: key, format, rows, columns, time, process and step"),
+        LOG,
     ]
 )
+@logged(lambda ctx, params, result: f"{params['key']} in {result['written']}")
 def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
     """Write `ctx[key]` to the file, whole or not at all; its folder is made.
 
     csv and tsv need a list of lists (names first, if wanted) or of dicts. null and NaN become an empty cell, in JSON
-    null. Raises MissingKey, ShapeError (a ValueError and a TypeError) for what the format cannot hold, and FileFailed
-    (an OSError) for a file that cannot be written. Of several that append to a file at once, none loses anything.
+    null. What is added to a file that has rows goes under the names that stand there: they are not written again, and
+    the cells of dicts are in their order. Raises MissingKey, ShapeError (a ValueError and a TypeError) for what the
+    format cannot hold, and FileFailed (an OSError) for a file that cannot be written. Of several that append to a file
+    at once, none loses anything.
     """
     key, kind = params["key"], params["format"]
     path = params["path"]
@@ -65,21 +72,47 @@ def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
     given = params["compression"]
     packing = compression_of(path) if given is None else None if given == "none" else given
     locked = params["append"] if params["lock"] is None else params["lock"]
-    with file_lock(path) if locked else nullcontext():
-        header = params["header"]
-        if header is None and params["append"] and _are_dicts(value) and target.exists() and target.stat().st_size:
-            header = False  # the names stand there already
-        made = _pieces(kind, value, where, header)
+    with file_lock(path, params["lock_timeout"]) if locked else nullcontext():
+        if params["append"] and target.exists() and target.stat().st_size:
+            made: Iterable[bytes] = _added(kind, value, where, params["header"], target, packing)
+        else:
+            made = _pieces(kind, value, where, params["header"])
         (append_whole if params["append"] else write_whole)(target, made, packing)
     if params["sidecar"]:
-        about = {"key": key, "path": path, "format": kind, "time": now_text(),
-                 "process": os.getpid(), "rows": len(value) if isinstance(value, list) else None, "columns": names}
-        write_whole(target.with_name(f"{target.name}.meta.json"), _pieces("json", about, "", None))
+        write_sidecar(target, key=key, path=path, format=kind, rows=len(value) if isinstance(value, list) else None,
+                      columns=names)
     return {"written": path}
 
 
-def _are_dicts(value: Any) -> bool:
-    return isinstance(value, (list, tuple)) and bool(value) and isinstance(value[0], Mapping)
+def _added(kind: str, value: Any, where: str, header: Any, target: Path, packing: str | None) -> Iterator[bytes]:
+    """The bytes to add to a file that has some."""
+    if packing is None and not _ends_in_newline(target):
+        yield b"\n"
+    are_dicts = isinstance(value, (list, tuple)) and bool(value) and isinstance(value[0], Mapping)
+    if kind == "jsonl" or header is False or not (are_dicts or header):
+        yield from _pieces(kind, value, where, header)
+        return
+    style = _style(kind)
+    with reading(target, packing or "none") as stream:
+        names = csv_text.first_row(stream, str(target), style)
+    if header and list(map(str, header)) != names:
+        raise ShapeError(f"header: {target} has the columns {', '.join(names)}")
+    table = csv_text.table_of(value, where)
+    odd = next((name for name in table.fields or () if name not in names), None)
+    if odd is not None and not header:
+        raise ShapeError(f"{where} has a column {odd!r}, {target} has none{nearest(str(odd), names)}; it has "
+                         f"{', '.join(names)} (header names those to take, false: its first row is no names)")
+    yield from csv_text.pieces(csv_text.Table(table.rows, None, names if are_dicts else None), where, style)
+
+
+def _ends_in_newline(path: Path) -> bool:
+    with open(path, "rb") as file:
+        file.seek(-1, os.SEEK_END)
+        return file.read(1) == b"\n"
+
+
+def _style(kind: str) -> csv_text.Style:
+    return csv_text.Style(delimiter="\t" if kind == "tsv" else ",")
 
 
 def _pieces(kind: str, value: Any, where: str, header: Any) -> Iterable[bytes]:
@@ -87,8 +120,7 @@ def _pieces(kind: str, value: Any, where: str, header: Any) -> Iterable[bytes]:
     if kind in ("csv", "tsv"):
         if not isinstance(value, (list, tuple)):
             raise ShapeError(f"{where} is to be a list of rows for {kind}, not {described(value)}")
-        style = csv_text.Style(delimiter="\t" if kind == "tsv" else ",")
-        return csv_text.pieces(csv_text.table_of(value, where, header=header), where, style)
+        return csv_text.pieces(csv_text.table_of(value, where, header=header), where, _style(kind))
     if kind == "jsonl" and not isinstance(value, (list, tuple)):
         raise ShapeError(f"{where} is to be a list for jsonl, not {described(value)}")
     return _checked(kind, value, where)

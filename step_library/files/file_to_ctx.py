@@ -2,38 +2,27 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from octo.errors import MissingKey, OctoError, ShapeError, UsageError, nearest
+from octo.errors import MissingKey, ShapeError, UsageError, nearest
 from octo.scriptlet import Param, scriptlet
-from step_library.kit.files.file_io import BadFile, allowed, format_of, reading
+from step_library.kit.files.file_io import allowed, format_of, reading
 from step_library.kit.formats import csv_text
+from step_library.kit.formats.json_and_yaml import read_value
 from step_library.kit.formats.typed_rows import cast_rows, check_dict, number_or_text
+from step_library.kit.records.logged import LOG, logged
 from step_library.kit.values.ctx_values import Ctx, described
 
 FORMATS = ("json", "csv", "tsv", "jsonl", "yaml", "xlsx")
 TABLES = ("csv", "tsv", "xlsx")
 
 
-class BadJsonFile(BadFile, json.JSONDecodeError):
-    """A file that is no JSON, with its place."""
-
-    def __init__(self, name: str, error: json.JSONDecodeError) -> None:
-        json.JSONDecodeError.__init__(self, error.msg, error.doc, error.pos)
-        self.message = f"{name}:{error.lineno}: no JSON: {error.msg} (column {error.colno})"
-        self.hints = []
-
-    def __str__(self) -> str:
-        return self.message
-
-
 @scriptlet(
     params=[
         Param("path", "path", help="the file; one that ends in .gz or .bz2 is unpacked"),
-        Param("key", "str | null", None, "key of ctx for what it holds; not needed with merge"),
+        Param("key", "str | null", None, "key of ctx for what it holds", required_when={"merge": [False]}),
         Param("format", "str | null", None, "what it is; without it the file's name tells", choices=FORMATS),
         Param("sheet", "str | int | null", None, "xlsx: the sheet's name or number from 0; the first"),
         Param("use_header", "bool", False, "csv, tsv, xlsx: the first row names the columns, the others become dicts"),
@@ -46,8 +35,10 @@ class BadJsonFile(BadFile, json.JSONDecodeError):
         Param("merge", "bool", False, "put the keys of the dict in the file into ctx one by one"),
         Param("guard", "list[str]", [], "keys of ctx that merge does not touch"),
         Param("within", "str | list[str] | null", None, "folders that the file has to be in"),
+        LOG,
     ]
 )
+@logged(lambda ctx, params, result: f"{params['path']} in {result['loaded']}")
 def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
     """Put what the file holds into `ctx[key]`; of a list, how many items it has is in the result, as `rows`.
 
@@ -56,8 +47,6 @@ def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
     ShapeError for what does not fit the schema. ctx is changed only when all of it fits.
     """
     path, key, merge = params["path"], params["key"], params["merge"]
-    if key is None and not merge:
-        raise MissingKey("parameter 'key' is missing: key of ctx for what the file holds")
     target = allowed(path, params["within"])
     kind = params["format"] or format_of(path)
     if kind is None:
@@ -66,7 +55,7 @@ def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
         wrong = [name for name in ("use_header", "numbers", "delimiter", "sheet") if params[name] not in (None, False)]
         if wrong:
             raise UsageError(f"{wrong[0]} is for {', '.join(TABLES)}, not for {kind}")
-    value = _rows(target, kind, params) if kind in TABLES else _value(target, kind)
+    value = _rows(target, kind, params) if kind in TABLES else read_value(target, kind)
     value = _fitted(value, params, str(path), kind)
     rows = {"rows": len(value)} if isinstance(value, list) else {}
     if not merge:
@@ -79,55 +68,6 @@ def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
         raise ShapeError(f"{path}: a key of ctx cannot be empty")
     ctx.update({key: taken} if key is not None else taken)
     return {"loaded": key if key is not None else list(taken)}
-
-
-def _value(path: Path, kind: str) -> Any:
-    from octo.errors import InvalidValue
-    from octo.store.values import check_depth
-
-    with reading(path) as stream:
-        data = stream.read().removeprefix(b"\xef\xbb\xbf")
-    try:
-        if kind == "json":
-            found = _json(data, str(path))
-        elif kind == "yaml":
-            found = _yaml(data, path)
-        else:
-            found = [_json(line, str(path), number) for number, line in enumerate(data.split(b"\n"), 1) if line.strip()]
-        check_depth(found)
-    except InvalidValue as error:
-        raise BadFile(f"{path}: {error}") from None
-    return found
-
-
-def _json(data: bytes, name: str, line: int = 1) -> Any:
-    """What Python writes as NaN or Infinity is null."""
-    from octo.store.values import checked, loads
-
-    try:
-        return loads(data)
-    except (ValueError, RecursionError):
-        try:
-            return checked(json.loads(data.decode(), parse_constant=lambda word: None))
-        except json.JSONDecodeError as error:
-            raise BadJsonFile(name if line == 1 else f"{name} (line {line})", error) from None
-        except UnicodeDecodeError as error:
-            raise BadFile(f"{name} is not UTF-8 text (byte {error.start})") from None
-        except RecursionError:
-            raise BadFile(f"{name} is nested too deeply") from None
-
-
-def _yaml(data: bytes, path: Path) -> Any:
-    """As recipes are read: only true, false, null and JSON's numbers are not text; no tags."""
-    from octo.recipe.nodes import Source, plain
-    from octo.recipe.reader import read
-
-    try:
-        return plain(read(Source(data.decode(), None, path)))
-    except UnicodeDecodeError as error:
-        raise BadFile(f"{path} is not UTF-8 text (byte {error.start})") from None
-    except OctoError as error:
-        raise BadFile(error.message) from None
 
 
 def _rows(path: Path, kind: str, params: Mapping[str, Any]) -> list[list[Any]]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from octo.scriptlet import Param, scriptlet
 from step_library.kit.llm.one_reply import ask_one
-from step_library.kit.llm.settings import CALLING, FAILING, READING, SENDING, STREAMING, data_format
+from step_library.kit.llm.settings import CALLING, FAILING, READING, STREAMING, sending
 from step_library.kit.values.ctx_values import Ctx
 
 
@@ -16,7 +16,7 @@ from step_library.kit.values.ctx_values import Ctx
               aliases=("input_key", "keys")),
         Param("out", "str", help="key of ctx for the reply"),
         Param("prompt", "str", help="what the model is to do", aliases=("instruction",)),
-        *READING, *CALLING, data_format("str"), *SENDING, *FAILING, *STREAMING,
+        *sending("str"), *READING, *FAILING, *CALLING, *STREAMING,
     ]
 )
 def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:

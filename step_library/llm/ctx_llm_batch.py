@@ -6,16 +6,19 @@ from typing import Any
 
 from octo.context import Context
 from octo.errors import ShapeError, UsageError, nearest
+from octo.param import grouped
 from octo.scriptlet import Param, scriptlet
 from step_library.kit.llm.asking import Ask, answer, put, written_down
 from step_library.kit.llm.messages import data_of, library_of, named
 from step_library.kit.llm.session import Question, Session
-from step_library.kit.llm.settings import CALLING, ERROR_TO_CTX, READING, SENDING, data_format
+from step_library.kit.llm.settings import CALLING, ERROR_TO_CTX, FAILURE, READING, sending
 from step_library.kit.records import records
 from step_library.kit.values.ctx_copies import one_change, table
 from step_library.kit.values.ctx_values import Ctx
 
 STEP = "ctx_llm_batch"
+ON_ERROR = Param("on_error", "str", "raise", "when a call fails: raise, and write nothing; or keep the other replies, "
+                 "with {key: message} of those that failed in ctx[<out>_errors]", choices=("raise", "keep"))
 
 
 @scriptlet(
@@ -25,11 +28,8 @@ STEP = "ctx_llm_batch"
         Param("out", "str", help="key of ctx for {key: reply}"),
         Param("prompt", "str", help="what the model is to do with each value", aliases=("instruction",)),
         Param("prompts", "dict", {}, "for some keys another prompt: {key: prompt}"),
-        *READING, *CALLING, data_format("str"), *SENDING,
-        Param("on_error", "str", "raise", "when a call fails: raise, and write nothing; or keep the other replies, "
-              "with {key: message} of those that failed in ctx[<out>_errors]", choices=("raise", "keep")),
-        ERROR_TO_CTX,
         Param("progress", "bool", False, "keep {done, total, failed}, in calls, in ctx['progress'][out]"),
+        *sending("str"), *READING, *grouped(FAILURE, ON_ERROR, ERROR_TO_CTX), *CALLING,
     ]
 )
 def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:

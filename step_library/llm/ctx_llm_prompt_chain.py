@@ -8,7 +8,7 @@ from octo.context import Context
 from octo.scriptlet import Param, scriptlet
 from step_library.kit.llm.chain_links import ERRORS, STEP, links_of
 from step_library.kit.llm.session import Session
-from step_library.kit.llm.settings import CALLING, FAILING, READING, SENDING, STREAMING, data_format
+from step_library.kit.llm.settings import CALLING, FAILING, READING, STREAMING, sending
 from step_library.kit.records import records
 from step_library.kit.values.ctx_values import Ctx
 
@@ -18,8 +18,8 @@ from step_library.kit.values.ctx_values import Ctx
         Param("chain", "list", help="the links, in order, each a dict of prompt, input_key (a key of ctx or several), "
               "out; also when, skip_if (expressions such as len(ctx['summary']) > 100), each (the input is a list, "
               "each element is asked about), and model, temperature, parse_output and others in place of the chain's"),
-        *READING, *CALLING, data_format("json"), *SENDING, *FAILING, *STREAMING,
         Param("emit", "bool", False, "add llm_link_done to ctx['events'] after each link"),
+        *sending("json"), *READING, *FAILING, *CALLING, *STREAMING,
     ]
 )
 def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:

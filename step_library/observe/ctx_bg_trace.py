@@ -55,7 +55,10 @@ def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
 
 
 def wait(ctx: Ctx, key: str, timeout: float = 60.0) -> bool:
-    """Wait until the work for `ctx[key]` has ended; False where it has not in time. MissingKey where there is none."""
+    """Wait until the work for `ctx[key]` has ended; False where it has not in time, or the run is to stop.
+
+    MissingKey where there is no such work.
+    """
     if status_of(ctx, _id(key)) is None:
         raise MissingKey(f"ctx_bg_trace has no work for ctx[{key!r}]")
     return not wait_for_jobs(ctx, [_id(key)], timeout)

@@ -103,7 +103,7 @@ def _read(path: str) -> dict[str, Any]:
     try:
         found = json.loads(read_text(path))
     except OSError as error:
-        raise UsageError(f"compare: {path} cannot be read: {error.strerror or error}") from None
+        raise UsageError(f"compare: {error}") from None
     except ValueError as error:
         raise UsageError(f"compare: {path} is no JSON: {error}") from None
     if isinstance(found, Mapping) and set(found) == {META, "ctx_data"}:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from datetime import datetime
 from pathlib import Path
@@ -12,11 +11,11 @@ from octo.errors import UsageError, nearest
 from octo.scriptlet import Param, scriptlet
 from step_library.kit.files import record_files
 from step_library.kit.records import records
-from step_library.kit.values.ctx_values import Ctx, plain, plain_list
+from step_library.kit.text.placeholders import fill
+from step_library.kit.values.ctx_values import Ctx, plain_list
 
 DEBUG, INFO, SUCCESS, WARN, ERROR, CRITICAL = "DEBUG", "INFO", "SUCCESS", "WARN", "ERROR", "CRITICAL"
 FIELDS = ("timestamp", "level", "msg")
-PLACEHOLDER = re.compile(r"\{([\w.]+)\}")
 
 
 @scriptlet(
@@ -26,11 +25,12 @@ PLACEHOLDER = re.compile(r"\{([\w.]+)\}")
         Param("strict", "bool", False, "refuse a level that is none of the known ones"),
         Param("step", "str | null", None, "the step that it is about, kept in the entry"),
         Param("tags", "list[str] | null", None, "words kept in the entry"),
-        Param("use_template", "bool", False, "put values of ctx where the message has their {key}; other braces stay"),
+        Param("use_template", "bool", False, "put values of ctx where the message has their {key}, also as {key[0]}, "
+              "{key:.2f}, {key|if there is none}; other braces stay"),
         Param("iso", "bool", False, "keep the time as ISO 8601 with zone (iso) and in epoch seconds (ts_epoch) too"),
         Param("emit", "bool", False, "from WARN up also add an event named log to ctx['events']"),
         Param("file", "path | null", None, "also add it, as a line, to the end of this file"),
-        Param("keep", "int | null", None, "keep only the newest entries, so many; not in parallel steps"),
+        Param("keep", "int | null", None, "keep only the newest entries, so many"),
     ]
 )
 def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
@@ -44,7 +44,7 @@ def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
     if params["strict"] and level.upper() not in records.LEVELS:
         raise UsageError(f"level: there is no {level!r}{nearest(level, records.LEVELS)}")
     if params["use_template"] and isinstance(msg, str):
-        msg = _filled(ctx, msg)
+        msg = fill(msg, ctx, "msg", strict=False)
     more = {name: params[name] for name in ("step", "tags") if params[name] is not None}
     if params["iso"]:
         more |= {"iso": datetime.now().astimezone().isoformat(), "ts_epoch": time.time()}
@@ -78,10 +78,6 @@ def export(ctx: Ctx, path: str | Path, **which: Any) -> str:
 
 def _entries(ctx: Ctx) -> list[Any]:
     return plain_list(ctx, "log") if "log" in ctx else []
-
-
-def _filled(ctx: Ctx, text: str) -> str:
-    return PLACEHOLDER.sub(lambda found: str(plain(ctx, found[1])) if found[1] in ctx else found[0], text)
 
 
 if __name__ == "__main__":

@@ -70,7 +70,7 @@ def profile_ctx_decorator(ctx: Ctx | str | None = None, step_name: str | None = 
     Param("tags", "list[str] | null", None, "words kept in the record"),
     Param("meta", "dict | null", None, "values kept in the record"),
     Param("details", "bool", False, "also parent, path, depth, CPU time, threads, bytes read and written, traceback"),
-    Param("keep", "int | null", None, "keep only the newest records, so many; not in parallel steps"),
+    Param("keep", "int | null", None, "keep only the newest records, so many"),
 ])
 def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
     """Call `fn(**args)` and append its time and memory to `ctx["profile"]`; what it raises goes on.

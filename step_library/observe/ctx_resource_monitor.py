@@ -93,7 +93,7 @@ def _limits(given: Mapping[str, Any] | None) -> dict[str, float]:
     Param("details", "bool", False, "also parent, path, depth, thread, the thread's CPU time and the traceback"),
     Param("log", "bool", False, "also add a line to ctx['log']"),
     Param("audit", "bool", False, "also add the record to ctx['audit']"),
-    Param("keep", "int | null", None, "keep only the newest records, so many; not in parallel steps"),
+    Param("keep", "int | null", None, "keep only the newest records, so many"),
 ])
 def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
     """Call `fn(**args)` and append what the process used meanwhile to `ctx["resources"]`; what it raises goes on.

@@ -91,7 +91,7 @@ def _user() -> str | None:
           "names of such params"),
     Param("details", "bool", False, "also parent, path, depth, thread, CPU time and the traceback"),
     Param("log", "bool", False, "also add a line to ctx['log']"),
-    Param("keep", "int | null", None, "keep only the newest records, so many; not in parallel steps"),
+    Param("keep", "int | null", None, "keep only the newest records, so many"),
     Param("file", "path | null", None, "also add each record to this file at once, as a line of JSON"),
 ])
 def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:

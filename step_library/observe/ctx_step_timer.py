@@ -42,7 +42,7 @@ def step_timer_decorator(ctx: Ctx | str | None = None, step_name: str | None = N
     *RUN_PARAMS,
     Param("details", "bool", False, "also status, parent, path, depth, thread, CPU time and the traceback"),
     Param("log", "bool", False, "also add a line to ctx['log']"),
-    Param("keep", "int | null", None, "keep only the newest records, so many; not in parallel steps"),
+    Param("keep", "int | null", None, "keep only the newest records, so many"),
 ])
 def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
     """Call `fn(**args)` and append `{step, start, end, duration}` to `ctx["step_times"]`; what it raises goes on.

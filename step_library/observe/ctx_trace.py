@@ -25,7 +25,7 @@ FIELDS = ("timestamp", "step", "info")
         Param("level", "str | null", None, "how grave, such as INFO, WARN, ERROR; kept in the entry"),
         Param("clean", "bool", False, "blanks in place of line breaks and control characters in info"),
         Param("emit", "bool", False, "from ERROR up also add an event named trace to ctx['events']"),
-        Param("keep", "int | null", None, "keep only the newest entries, so many; not in parallel steps"),
+        Param("keep", "int | null", None, "keep only the newest entries, so many"),
     ],
     keeps_unknown=True,
 )
@@ -39,9 +39,9 @@ def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
     """
     own = {"step", "info", "level", "clean", "emit", "keep"}
     more = {name: value for name, value in params.items() if name not in own}
-    taken = {"timestamp", "kind"} & more.keys()
+    taken = {"timestamp", "kind", "ctx"} & more.keys()
     if taken:
-        raise UsageError(f"{min(taken)} is a field that ctx_trace itself fills in")
+        raise UsageError(f"{min(taken)} is not for a field of your own")
     if params["level"] is not None:
         more["level"] = params["level"]
     info = params["info"] if isinstance(params["info"], str) else str(params["info"])
@@ -67,11 +67,14 @@ def entries(ctx: Ctx, level: str | None = None, since: Any = None, keyword: str 
 
 def purge(ctx: Ctx, level: str | None = None, **which: Any) -> int:
     """Take the entries away that `entries` would find; how many they were."""
+    fits = records.chooser(at_least=level, **which)
     with ctx.transaction() if isinstance(ctx, Context) else nullcontext():
-        gone = entries(ctx, level, **which)
+        there = _all(ctx)
+        kept = [entry for entry in there if not fits(entry)]
+        gone = len(there) - len(kept)
         if gone:
-            ctx["trace"][:] = [entry for entry in _all(ctx) if entry not in gone]
-    return len(gone)
+            ctx["trace"][:] = kept
+    return gone
 
 
 def export(ctx: Ctx, path: str | Path, **which: Any) -> str:

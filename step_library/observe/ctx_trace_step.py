@@ -72,7 +72,7 @@ def trace_step_decorator(ctx: Ctx | str | None = None, step_name: str | None = N
     Param("keep_params", "bool", False, "keep a copy of args in the record, as params"),
     Param("details", "bool", False, "also status, parent, path, depth, thread, CPU time and the traceback"),
     Param("log", "bool", False, "also add a line to ctx['log']"),
-    Param("keep", "int | null", None, "keep only the newest entries, so many; not in parallel steps"),
+    Param("keep", "int | null", None, "keep only the newest entries, so many"),
     Param("file", "path | null", None, "also add each record to this file at once, as a line of JSON"),
 ])
 def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:

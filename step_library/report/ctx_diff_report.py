@@ -47,6 +47,11 @@ def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
     for name, least in (("context", 0), ("limit", 1)):
         if params[name] is not None and params[name] < least:
             raise ParamError(f"{name} is to be {least} or more, not {params[name]}")
+    for name in ("out", "summary"):
+        if params[name] == "":
+            raise ParamError(f"{name}: a key of ctx is not empty")
+    if params["summary"] == params["out"]:
+        raise ParamError(f"summary: the lines go to ctx[{params['out']!r}] already")
     old, new = _sides(ctx, params)
     form = params["format"] or ("html" if file.suffix.lower() in (".html", ".htm") else "text")
     needs_numbers = params["mode"] != "row" or params["summary"] or form != "text"
@@ -87,9 +92,10 @@ def _report(old: str, new: str, found: Mapping[str, Any], lines: Sequence[str]) 
     rows += [[f"Changed cells of {column or 'the rows'}", f"{count:,}"] for column, count in found["columns"].items()]
     rows += [[f"Columns {kind}", ", ".join(found[f"columns_{kind}"])] for kind in ("added", "removed")
              if found[f"columns_{kind}"]]
+    differs = any(found[kind] for kind in ("added", "removed", "changed"))  # lines by column may be none even so
     return Report(
         title=f"Differences between {old} and {new}",
-        verdict="" if lines else "No differences",
+        verdict="" if differs else "No differences",
         sections=[Section("Summary", table=Table(["what", "how many"], rows, numbers=[1])),
                   *([Section("Differences", diff=lines)] if lines else [])],
     )

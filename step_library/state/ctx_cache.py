@@ -14,13 +14,16 @@ from functools import partial
 from typing import Any
 
 from octo.context import Context
-from octo.errors import InvalidValue, ShapeError, UsageError, nearest
+from octo.errors import InvalidValue, ShapeError, StepFailed, UsageError, nearest
 from octo.scriptlet import Param, call, scriptlet
+from step_library.kit.records.logged import LOG, logged
 from step_library.kit.values.ctx_copies import one_change, table
 from step_library.kit.values.ctx_values import Ctx, described, plain
 
 META = "_cache_metadata"
 PARTS = ("args", "code")
+LOOK = 0.1
+"""Seconds after which one that waits looks whether the run is to stop."""
 
 
 class _Lock:
@@ -45,8 +48,10 @@ _locks: weakref.WeakValueDictionary[tuple[int, str], _Lock] = weakref.WeakValueD
         Param("stats", "bool", False, "count hits in ctx['_cache_metadata'], which makes a hit a change of ctx"),
         Param("wait", "number", 60.0, "seconds to wait for another thread that computes the same key, before computing "
               "all the same"),
+        LOG,
     ]
 )
+@logged(lambda ctx, params, result: f"{params['key']} was {'there' if result['cached'] else 'computed'}")
 def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
     """Return {cached: true, value} if ctx has the key, whoever set it; else compute it: {cached: false, value}.
 
@@ -146,7 +151,13 @@ def _evict(ctx: Ctx, most: int, new: str) -> None:
 def _alone(ctx: Ctx, key: str, wait: float) -> Iterator[None]:
     """Two threads do not compute one key at once."""
     mine = _locks.setdefault((0 if isinstance(ctx, Context) else id(ctx), key), _Lock())
-    got = mine.lock.acquire(timeout=min(max(wait, 0), threading.TIMEOUT_MAX))
+    stop = ctx.stop if isinstance(ctx, Context) else threading.Event()
+    give_up = time.monotonic() + wait
+    while not (got := mine.lock.acquire(timeout=max(0.0, min(LOOK, give_up - time.monotonic())))):
+        if stop.is_set():
+            raise StepFailed(f"ctx[{key!r}] was being computed by another step when the run was to stop")
+        if time.monotonic() >= give_up:
+            break
     try:
         yield
     finally:

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from octo.errors import MissingKey, ShapeError, UsageError, nearest
-from octo.param import MissingParam
 from octo.scriptlet import Param, scriptlet
 from step_library.kit.files.snapshots import checked_name, encoded, load, write
 from step_library.kit.records.records import now_text
@@ -30,7 +29,8 @@ ACTIONS = ("save", "restore", "save_file", "restore_file", "preview", "list", "d
     params=[
         Param("action", "str", help="save or restore a checkpoint in ctx, save_file or restore_file in a file, preview "
               "a restore, list them, delete one, or prune them", choices=ACTIONS),
-        Param("name", "str | null", None, "name of the checkpoint; all but list and prune need it"),
+        Param("name", "str | null", None, "name of the checkpoint",
+              required_when={"action": [action for action in ACTIONS if action not in ("list", "prune")]}),
         Param("comment", "str", "", "note that list shows"),
         Param("keys", "list[str] | null", None, "save or restore only these keys; all others stay on restore"),
         Param("file", "str | null", None, "file for save_file and restore_file instead of Data/checkpoint_NAME.json"),
@@ -49,8 +49,6 @@ def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
     alone and returns {error: 'No such checkpoint'}. Time and comment are in ctx['_checkpoint_meta'].
     """
     action, name = params["action"], params["name"]
-    if name is None and action not in ("list", "prune"):
-        raise MissingParam(f"parameter 'name' is missing: the checkpoint to {action}")
     if params["keep"] is not None and params["keep"] < 0:
         raise UsageError(f"keep is to be 0 or more, not {params['keep']}")
     table(ctx, CHECKPOINTS), table(ctx, CHECKPOINT_META)

@@ -23,7 +23,8 @@ KEY = "_history"
               "of an entry, or clear", choices=("append", "get", "prune", "restore", "clear")),
         Param("value", "any", None, "append: the new value, which becomes ctx[key] too"),
         Param("from_key", "str | null", None, "append: take the value from this key of ctx, which may be key itself"),
-        Param("maxlen", "int | null", None, "append, prune: keep the newest this many entries"),
+        Param("maxlen", "int | null", None, "append, prune: keep the newest this many entries",
+              required_when={"action": ["prune"]}),
         Param("index", "int", -1, "restore: which entry; 0 is the oldest, -1 the newest"),
         Param("start_time", "number | null", None, "get: entries from this time on, in seconds since 1970"),
         Param("end_time", "number | null", None, "get: entries up to this time"),
@@ -62,8 +63,6 @@ def run(ctx: Ctx, params: dict[str, Any]) -> Any:
             ctx[key] = copy.deepcopy(entries[index]["value"])
             return {"restored": key, "index": index % len(entries), "value": copy.deepcopy(entries[index]["value"])}
         if action == "prune":
-            if params["maxlen"] is None:
-                raise MissingParam("parameter 'maxlen' is missing: how many entries prune is to keep")
             return {"pruned": _prune(ctx, key, params["maxlen"])}
         if entries:
             del ctx[KEY][key]

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import copy
-import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-from octo.errors import MissingKey, ShapeError, StoreError, UsageError, nearest
+from octo.errors import ShapeError, UsageError, nearest
 from octo.scriptlet import Param, scriptlet
 from octo.value_types import WRONG, read
 from step_library.kit.files.snapshots import in_json
-from step_library.kit.records.records import append, now_text
+from step_library.kit.formats.json_and_yaml import read_mapping
+from step_library.kit.records.records import append, check_list, now_text
 from step_library.kit.values.ctx_copies import one_change, table
 from step_library.kit.values.ctx_values import Ctx, described
 
@@ -31,7 +30,8 @@ EMPTY: dict[str, Any] = {"list": [], "dict": {}, "str": "", "int": 0, "float": 0
         Param("keep_existing", "bool", False, "leave a key that is there as it is"),
         Param("nested", "bool", False, "a dot in a key leads into a dict: stats.cpu"),
         Param("log", "bool", False, "tell of each key in ctx['init_log']"),
-    ]
+    ],
+    any_of=[("keys", "init", "schema")],
 )
 def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
     """Set each key to a list or value of its own, WHATEVER WAS THERE; all other keys stay.
@@ -47,28 +47,30 @@ def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
         if not isinstance(name, str) or not name:
             raise ShapeError(f"keys: a key of ctx is text, and not empty, not {described(name)}")
     types = _types(params["schema"])
-    if types:
+    if types and "types" not in names:
         table(ctx, "types")
+    if params["log"] and "init_log" not in names:
+        check_list(ctx, "init_log")
     with one_change(ctx):
         there = {name: _has(ctx, name, params["nested"]) for name in names}
         if params["fail_on_exists"] and any(there.values()):
             raise UsageError(f"ctx has {', '.join(name for name in names if there[name])} already; nothing was changed")
+        made: list[str] = []
         for name in dict.fromkeys(names):
             if there[name] and params["keep_existing"]:
                 continue
             _set(ctx, name, copy.deepcopy(values[name]), params["nested"])
-            if params["log"]:
-                append(ctx, "init_log", {"timestamp": now_text(), "key": name, "existed": there[name]})
+            made.append(name)
+        for name in made if params["log"] else ():
+            append(ctx, "init_log", {"timestamp": now_text(), "key": name, "existed": there[name]})
         if types:
-            ctx["types"] = {**table(ctx, "types"), **types}
+            ctx.setdefault("types", {}).update(types)  # so that steps beside each other may add theirs
     return {"initialized": names}
 
 
 def _values(params: Mapping[str, Any]) -> dict[str, Any]:
     """Each key with its value, checked."""
     keys, types = params["keys"], _types(params["schema"])
-    if keys is None and params["init"] is None and params["schema"] is None:
-        raise MissingKey("parameter 'keys' is missing: keys to create or to reset (or init, or schema)")
     given = {**(keys if isinstance(keys, Mapping) else {}), **(params["init"] or {})}
     values = {**{name: copy.deepcopy(EMPTY[kind]) for name, kind in types.items()},
               **{name: copy.deepcopy(EMPTY[types.get(name, "list")]) for name in keys or () if name not in given},
@@ -82,7 +84,7 @@ def _values(params: Mapping[str, Any]) -> dict[str, Any]:
 def _types(schema: Mapping[str, Any] | str | None) -> dict[str, str]:
     where = "schema"
     if isinstance(schema, str):
-        where, schema = f"schema {schema}", _read(schema)
+        where, schema = f"schema {schema}", read_mapping(schema, "schema")
     if not isinstance(schema, Mapping) and schema is not None:
         raise ShapeError(f"{where} is to be a dict of key: type, not {described(schema)}")
     found = {}
@@ -94,18 +96,6 @@ def _types(schema: Mapping[str, Any] | str | None) -> dict[str, str]:
                              f"{nearest(str(kind), EMPTY) or '; there are ' + ', '.join(EMPTY)}")
         found[name] = text
     return found
-
-
-def _read(path: str) -> Any:
-    import yaml
-
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-        return json.loads(text) if path.endswith(".json") else yaml.safe_load(text)
-    except (OSError, UnicodeDecodeError) as error:
-        raise StoreError(f"schema {path} cannot be read: {error}") from None
-    except (ValueError, yaml.YAMLError) as error:
-        raise ShapeError(f"schema {path} is neither JSON nor YAML: {error}") from None
 
 
 def _has(ctx: Mapping[str, Any], name: str, nested: bool) -> bool:

@@ -9,7 +9,7 @@ from octo.errors import ShapeError, UsageError, nearest
 from octo.scriptlet import Param, scriptlet
 from octo.value_types import READERS, WRONG, read, type_names, type_text
 from step_library.kit.files.snapshots import encoded, load, write
-from step_library.kit.records.records import append, now_text
+from step_library.kit.records.records import append, check_list, now_text
 from step_library.kit.values.ctx_copies import changes, copied_ctx, one_change, plan, put_back
 from step_library.kit.values.ctx_values import Ctx, described
 
@@ -41,6 +41,8 @@ def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
     file, keys = params["file"], params["keys"]
     data = load(file)
     _check(data, params["types"], file)
+    if params["record"]:
+        check_list(ctx, "restore_history")
     taken = [key for key in data if (keys is None or key in keys) and key not in params["exclude"]]
     if params["backup"] and params["backup"] == file:
         raise UsageError(f"backup is to be another file than the snapshot {file}")

@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from octo.context import Context
-from octo.errors import MissingKey, ShapeError, StepFailed, UsageError, nearest
-from octo.param import MissingParam
+from octo.errors import MissingKey, ShapeError, StepFailed, nearest
 from octo.scriptlet import Param, call, scriptlet
 from step_library.kit.files.snapshots import encoded, load, newest, write
-from step_library.kit.records.records import append, now_text
+from step_library.kit.records.records import append, check_list, now_text
 from step_library.kit.values.ctx_copies import (
     CHECKPOINT_META,
     CHECKPOINTS,
@@ -27,8 +26,8 @@ from step_library.kit.values.ctx_values import Ctx, described, plain
 
 @scriptlet(
     params=[
-        Param("snapshot", "str | null", None, "the snapshot file; of a folder the newest with an automatic name; "
-              "required, unless checkpoint is given", ("file", "out")),
+        Param("snapshot", "str | null", None, "the snapshot file; of a folder the newest with an automatic name",
+              ("file", "out")),
         Param("errors_key", "str", "errors", "key of ctx that says whether to go back: when it is there and not empty"),
         Param("checkpoint", "str | null", None, "go back to this checkpoint of ctx_checkpoint instead of a file"),
         Param("back", "int", 0, "where snapshot is a folder: this many before the newest"),
@@ -40,7 +39,8 @@ from step_library.kit.values.ctx_values import Ctx, described, plain
         Param("after", "callable | null", None, "function that is called after a rollback, with the arguments snapshot "
               "and errors"),
         Param("stop", "bool", False, "fail after a rollback, which stays, so that the run stops"),
-    ]
+    ],
+    one_of=[("snapshot", "checkpoint")],
 )
 def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
     """If `ctx[errors_key]` is not empty, replace ctx by the snapshot; return {rolled_back: whether}.
@@ -52,12 +52,9 @@ def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
     has errors_in_snapshot. Checkpoints and rollback points stay.
     """
     key = params["errors_key"]
-    if params["snapshot"] is None and params["checkpoint"] is None:
-        raise MissingParam("parameter 'snapshot' is missing: the file to go back to (or checkpoint)")
-    if params["snapshot"] is not None and params["checkpoint"] is not None:
-        raise UsageError("snapshot and checkpoint are given: one of them is where to go back to")
     if not ctx.get(key):
         return {"rolled_back": False}
+    check_list(ctx, "rollback_history")
     errors = copy.deepcopy(plain(ctx, key))
     name, data, keys = _source(ctx, params)
     with one_change(ctx):

@@ -6,7 +6,7 @@ from typing import Any
 
 from octo.errors import ShapeError, nearest
 from octo.scriptlet import Param, scriptlet
-from step_library.kit.records.records import append, now_text
+from step_library.kit.records.records import check_list, log
 from step_library.kit.values.ctx_copies import one_change, table
 from step_library.kit.values.ctx_values import Ctx
 
@@ -32,6 +32,8 @@ def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
     """
     flag, level = _read(params["debug"])
     modules = params["modules"]
+    if params["log"]:
+        check_list(ctx, "log")
     with one_change(ctx):
         if modules is not None:
             table(ctx, "debug_modules")
@@ -45,8 +47,7 @@ def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
                 del ctx["debug_level"]
         if params["log"]:
             of = f" for {', '.join(modules)}" if modules is not None else ""
-            append(ctx, "log", {"timestamp": now_text(), "level": "INFO",
-                              "msg": f"debug is {'on' if flag else 'off'}{of}", "event": "set_debug", "value": flag})
+            log(ctx, f"debug is {'on' if flag else 'off'}{of}", event="set_debug", value=flag)
     return {"debug": flag, **({"level": level} if level else {}), **({"modules": modules} if modules else {})}
 
 

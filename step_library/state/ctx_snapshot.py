@@ -8,7 +8,7 @@ from typing import Any
 from octo.errors import ShapeError, UsageError
 from octo.scriptlet import Param, call, scriptlet
 from step_library.kit.files.snapshots import automatic, encoded, load, write, write_new
-from step_library.kit.records.records import append, now_text
+from step_library.kit.records.records import append, check_list, now_text
 from step_library.kit.values.ctx_copies import changes, copied_ctx, one_change, plan, put_back
 from step_library.kit.values.ctx_values import Ctx
 
@@ -26,7 +26,7 @@ FOLDER = "Data"
               "steps that read snapshots understand"),
         Param("by", "str | null", None, "created_by of _meta, which is written then"),
         Param("recipe", "str | null", None, "recipe of _meta, which is written then"),
-        Param("gzip", "bool", False, "write it compressed; .gz is added to the name"),
+        Param("gzip", "bool", False, "write it compressed, as out that ends in .gz is; .gz is added to the name"),
         Param("max_bytes", "int | null", None, "refuse to write a larger file"),
         Param("retain", "int | null", None, "with an automatic name: keep this many snapshots of such names"),
         Param("diff_with", "str | null", None, "another snapshot; the result has as diff what changed since then"),
@@ -44,6 +44,8 @@ def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
     """
     if params["restore"]:
         return _restored(ctx, params["restore"])
+    if params["audit"]:
+        check_list(ctx, "audit")
     started = time.time()
     path, retain = params["out"], params["retain"]
     if retain is not None and (path or retain < 1):
@@ -51,7 +53,8 @@ def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
                          f"retain is to be 1 or more, not {retain}")
     data = copied_ctx(ctx, without=params["exclude"], keys=params["keys"])
     before = load(params["diff_with"]) if params["diff_with"] else None
-    content = encoded(data, _meta(params, data), packed=params["gzip"])
+    packed = params["gzip"] or bool(path and path.endswith(".gz"))
+    content = encoded(data, _meta(params, data), packed=packed)
     if params["max_bytes"] is not None and len(content) > params["max_bytes"]:
         raise ShapeError(f"the snapshot would have {len(content):,} bytes, max_bytes is {params['max_bytes']:,}; "
                          "nothing was written")
@@ -83,6 +86,7 @@ def _meta(params: dict[str, Any], data: dict[str, Any]) -> dict[str, Any] | None
 
 def _restored(ctx: Ctx, path: str) -> dict[str, Any]:
     data = load(path)
+    check_list(ctx, "restore_history")
     with one_change(ctx):
         put_back(ctx, plan(ctx, data, where=path))
         append(ctx, "restore_history", {"timestamp": now_text(), "file": path, "keys": list(data)})

@@ -10,7 +10,7 @@ from typing import Any
 from octo.errors import MissingKey, ShapeError, UsageError, nearest
 from octo.scriptlet import Param, scriptlet
 from step_library.kit.files.snapshots import encoded, load, write, write_new
-from step_library.kit.records.records import append, now_text
+from step_library.kit.records.records import append, check_list, now_text
 from step_library.kit.values.ctx_copies import POINTS, changes, copied_ctx, one_change, plan, put_back, table
 from step_library.kit.values.ctx_values import Ctx, described, plain
 
@@ -76,7 +76,8 @@ def _mark(ctx: Ctx, params: Mapping[str, Any]) -> dict[str, Any]:
     key, result = params["out"], {"rollback_marked": params["out"]}
     if not key:
         raise ShapeError("out: a key of ctx is not empty")
-    if key in ctx and key not in table(ctx, POINTS) and not isinstance(ctx[key], Mapping):
+    is_kept = params["history"] and isinstance(ctx.get(key), Mapping)  # made by other means, the first copy
+    if key in ctx and key not in table(ctx, POINTS) and not is_kept:
         raise UsageError(f"ctx[{key!r}] is no rollback point, but {described(plain(ctx, key))}: give another out")
     copy = copied_ctx(ctx, without=[key], keys=params["keys"])
     entry = {"timestamp": now_text(), "reason": params["reason"], "keys": params["keys"]}
@@ -99,6 +100,8 @@ def _mark(ctx: Ctx, params: Mapping[str, Any]) -> dict[str, Any]:
 
 def _restore(ctx: Ctx, params: Mapping[str, Any]) -> dict[str, Any]:
     key, keys, idx = params["in"], params["keys"], params["idx"]
+    if params["record"]:
+        check_list(ctx, "restore_history")
     if params["file"]:
         data, name = load(params["file"]), params["file"]
     else:

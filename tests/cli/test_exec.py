@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from octo.cli.ready_steps import ready_steps
+from octo.cli.step_pages import steps_page
 
 ROWS = {"rows": [[1, 2, 3], [4, 5, 6]], "name": "probe", "other": [1]}
 
@@ -105,6 +109,50 @@ def test_help_has_examples_and_the_parameters(octo: Any) -> None:
     assert "--columns, --select" in told and "(propagate | ignore" in told and "(required)" in told
 
 
+def test_what_is_required_of_several_parameters_is_told(octo: Any, tmp_path: Path) -> None:
+    for told in (octo("exec", "ctx_map", "--help").out, octo("show", "ctx_map").out):
+        assert "One of these is required: fn, expr." in told
+    told = " ".join(octo("exec", "file_to_ctx", "--help").out.split())
+    assert "(required where merge is false)" in told
+    assert "At least one of these is required: keys, init, schema." in octo("exec", "ctx_init", "--help").out
+    assert octo("list", "steps", "--json", "data").json[4]["rules"] == ["One of these is required: fn, expr."]
+    recipe = tmp_path / "r.yaml"
+    recipe.write_text("steps:\n"
+                      "- {name: a, function: ctx_map, params: {key: rows}}\n"
+                      "- {name: b, function: ctx_init}\n"
+                      "- {name: c, function: ctx_checkpoint, params: {action: save}}\n"
+                      "- {name: d, function: ctx_rollback, params: {snapshot: a.json, checkpoint: a}}\n"
+                      "- {name: e, function: file_to_ctx, params: {path: a.json}}\n"
+                      "- {name: f, function: ctx_sqlite, params: {db: a.db, action: insert, table: t}}\n"
+                      "- {name: g, function: ctx_merge, params: {out: o, key1: a}}\n"
+                      "- {name: h, function: ctx_indexer, params: {key: a, index_by: '{{ x }}', index_by_pos: 1}}\n"
+                      "- {name: i, function: ctx_assert, params: {key: a}}\n"
+                      "- {name: j, function: ctx_history, params: {key: a, action: prune}}\n")
+    told = octo("validate", recipe, code=2).err
+    for words in ("r.yaml:2: step \"a\": parameter 'fn' is missing", "step \"b\": parameter 'keys' is missing",
+                  "(action 'save' needs it)", "'snapshot' and 'checkpoint' are two ways", "(merge False needs it)",
+                  "step \"f\": parameter 'key' is missing", "parameter 'key2' is missing", "'expected' is missing",
+                  "'maxlen' is missing"):
+        assert words in told, told
+    for name in ("ctx_map", "ctx_init", "file_to_ctx", "ctx_merge"):  # new recipes are valid as they stand
+        octo("recipe", "new", f"new_{name}", "--from", name)
+        octo("validate", f"new_{name}.yaml")
+
+
+def test_a_flag_may_stand_alone(octo: Any, tmp_path: Path) -> None:
+    rows = tmp_path / "rows.json"
+    rows.write_text('{"rows": [[1, 2], [3, 5]], "password": "x"}')
+    front = ("exec", "--ctx-file", rows, "--json")
+    scaled = {"r": [[-1.0, -1.0], [1.0, 1.0]]}
+    step = ("ctx_transform_timeseries", "--key", "rows")
+    assert octo(*front, *step, "--normalize", "--out", "r").json["ctx"] == scaled
+    assert octo(*front, *step, "--out", "r", "--normalize").json["ctx"] == scaled
+    assert octo(*front, *step, "--out", "r", "--normalize", "false").json["ctx"] == {"r": [[1, 2], [3, 5]]}
+    assert "**" in octo("exec", "--ctx-file", rows, "ctx_print", "--mask").out
+    assert "is to be bool, not 'maybe'" in octo(*front, *step, "--out", "r", "--normalize", "maybe", code=2).err
+    assert "--normalize [true|false]" in octo("exec", step[0], "--help").out
+
+
 def test_they_are_listed_and_shown(octo: Any) -> None:
     listed = octo("list", "steps", "data")
     assert "ctx_stats" in listed.out and "ctx_bg_job" not in listed.out
@@ -115,3 +163,15 @@ def test_they_are_listed_and_shown(octo: Any) -> None:
     assert "select" in json.dumps(octo("show", "ctx_stats", "--json").json)
     assert "Statistics of the columns" in shown.out and shown.next == ["octo exec ctx_stats --help"]
     assert "did you mean ctx_stats?" in octo("show", "ctx_statz", code=2).err
+
+
+def test_many_parameters_are_shown_by_what_they_are_for(octo: Any) -> None:
+    shown = octo("show", "ctx_llm_tool")
+    first, costs = shown.out.index("\nparameters\n  key "), shown.out.index("\n\ncosts\n  budget_tokens ")
+    assert first < costs < shown.out.index("  stream ")
+    assert octo("show", "ctx_llm_tool", "--json").json[0]["params"]["prices"]["group"] == "costs"
+    page = steps_page()
+    assert "| parameter | type | default | costs |\n|---|---|---|---|\n| `budget_tokens` |" in page
+    for step in ready_steps():  # a group that stands in two places would be two headings
+        groups = [group for group, _ in groupby(param.group for param in step.params)]
+        assert len(groups) == len(set(groups)), step.name

@@ -29,6 +29,16 @@ def test_list_steps(octo: Any, it: str) -> None:
     assert "Fail if the parameter says so." in octo("list", "steps", LIBRARY).out
 
 
+def test_what_is_no_step_but_for_code_has_its_page(octo: Any) -> None:
+    listed = {each["step"]: each for each in octo("list", "steps", "files", "--json").json}
+    assert "import FileLockAcquisitionError, Held, file_lock" in listed["ctx_file_lock"]["code"]
+    assert "ctx_file_lock" in octo("list", "steps").out
+    shown = octo("show", "ctx_file_lock")
+    assert shown.code == 0 and "it is no step" in shown.out
+    assert "file_lock(path, timeout=60.0, *, ctx=None, reason=None)" in shown.out
+    assert list(octo("show", "ctx_file_lock", "--json").json[0]["parts"])[1].startswith("filelock_step(path")
+
+
 def test_a_wrong_library_does_not_hide_the_others(octo: Any, tmp_path: Path) -> None:
     for name, text in (("good", "class step_node_x:\n    def step_execute(self): pass\n"), ("wrong", "1/0")):
         (tmp_path / name).mkdir()

@@ -66,6 +66,7 @@ NO_CLASH = {
     "a default, then keys of it": (
         lambda ctx: ctx.setdefault("new", {}).update(a=1), lambda ctx: ctx.setdefault("new", {}).update(b=2)),
     "records": (lambda ctx: ctx.record("log", "a"), lambda ctx: ctx.record("log", "b")),
+    "records, the newest kept": (lambda ctx: ctx.record("rows", 1, keep=1), lambda ctx: ctx.record("rows", 2, keep=1)),
 }
 START = {"d": {"old": 0}, "rows": [], "n": 3}
 

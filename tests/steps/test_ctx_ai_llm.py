@@ -11,6 +11,8 @@ import pytest
 
 from octo.context import Context
 from octo.errors import MissingKey, NotAvailable, OctoError, ShapeError, UsageError
+from octo.param import table_of
+from step_library.kit.llm.backends import SERVICES
 from step_library.kit.llm.failures import BadReply, LlmFailed
 from step_library.llm import ctx_ai_llm
 from tests.recipe.runs import Project
@@ -39,6 +41,15 @@ def test_the_documented_call(ctx: Any) -> None:
     assert server.asked[0].headers["authorization"] == f"Bearer {KEY}"
     assert {name: ctx["llm_usage"][0][name] for name in ("step", "backend", "model", "total_tokens")} == {
         "step": "ctx_ai_llm", "backend": "openai", "model": "gpt-3.5-turbo", "total_tokens": 15}
+
+
+def test_the_documented_signature() -> None:
+    """Example 7 of the catalogue: key, out and prompt are needed, the model is not."""
+    table = table_of(ctx_ai_llm.run)
+    assert table is not None
+    assert [param.name for param in table.params if param.required] == ["key", "out", "prompt"]
+    assert table.fill({"key": "data", "out": "o", "prompt": "p"})["model"] is None  # then the backend's own
+    assert SERVICES["openai"].model == "gpt-3.5-turbo"
 
 
 def test_the_model_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -115,6 +126,18 @@ def test_a_key_of_another_name_and_a_server_that_needs_none(monkeypatch: pytest.
         ctx_ai_llm.run({"data": 1}, {**ECHO, **url, "backend": "local", "model": "m"})
     assert [asked.headers["authorization"] for asked in server.asked] == ["Bearer mine", "Bearer none"]
     assert server.asked[0].path == "/other/chat/completions"
+
+
+def test_a_secret_in_the_address_is_in_no_message_and_no_record(monkeypatch: pytest.MonkeyPatch, ctx: Any) -> None:
+    monkeypatch.setenv("GATEWAY_OF_TEST", "s3cret")
+    ctx["data"] = "x"
+    with llm_server(lambda asked: refused(400, "no") if "bad" in asked.path else (200, chat("yes"))) as server:
+        url = server.url + "/${GATEWAY_OF_TEST}"
+        ctx_ai_llm.run(ctx, {**ECHO, "backend": "local", "model": "m", "base_url": url, "audit": True})
+        with pytest.raises(LlmFailed, match=r"/\$\{GATEWAY_OF_TEST\}/bad: 400") as raised:
+            ctx_ai_llm.run(ctx, {**ECHO, "backend": "local", "model": "m", "base_url": f"{url}/bad"})
+    assert server.asked[0].path == "/s3cret/chat/completions"
+    assert "s3cret" not in str(raised.value) and "s3cret" not in str(dict(ctx))
 
 
 def test_a_failure_leaves_ctx_as_it_was(ctx: Any) -> None:

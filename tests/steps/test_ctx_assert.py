@@ -103,7 +103,7 @@ def test_who_changed_it_before() -> None:
     ({"key": "n", "expected": 1, "op": "no_such:f"}, OctoError, "no_such"),
     ({"key": "n", "expected": "(", "op": "matches"}, OctoError, "is no regular expression"),
     ({"key": "n", "type": "lst"}, OctoError, "there is no type 'lst'; did you mean list?"),
-    ({"key": "n", "checks": []}, OctoError, "give one or the other"),
+    ({"key": "n", "checks": []}, OctoError, "two ways to say one thing"),
     ({"checks": [1]}, OctoError, "checks[0]: a check is a dict, not int 1"),
     ({"checks": [{"key": "n", "expect": 1}]}, OctoError, "unknown field 'expect'; did you mean expected?"),
     ({"checks": [{"key": "n", "expected": 7}, {"key": "x"}]}, MissingParam, "checks[1]: parameter 'expected'"),
@@ -136,3 +136,12 @@ def test_in_a_recipe_the_log_outlives_the_failure(tmp_path: Path) -> None:
     (project.folder / "go").touch()
     assert project.run(resume_from="load").status == "COMPLETE_SUCCESS"
     assert project.steps["check"]["result"] == {"asserted": True}
+
+
+def test_so_many_changes_of_the_key_are_told() -> None:
+    ctx = Context(n=0)
+    for value in (1, 2, 3):
+        ctx.set("n", value, who=f"step{value}")
+    for number, words in ((1, "before: step3 set int 3"), (2, "before: step2 set int 2, step3 set int 3")):
+        with pytest.raises(AssertionError, match=f"; {words}$"):
+            ctx_assert.run(ctx, {"key": "n", "expected": 9, "history": number})

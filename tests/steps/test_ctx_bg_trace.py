@@ -163,3 +163,9 @@ def test_in_a_recipe_with_a_resume(tmp_path: Path) -> None:
     (trace,) = project.ctx["bg_trace"]
     assert (trace["status"], trace["run_id"]) == ("success", project.settings["run_id"])
     assert project.ctx["jobs"]["bg_trace:slow"]["status"] == "cancelled" and "others" not in project.ctx
+
+
+def test_waiting_ends_when_the_run_is_to_stop() -> None:
+    ctx = Context(jobs={"bg_trace:a": {"status": "running"}})
+    ctx.stop.set()
+    assert ctx_bg_trace.wait(ctx, "a", 600) is False

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from octo.context import Context
-from octo.errors import OctoError, ShapeError
+from octo.errors import OctoError, ShapeError, StepFailed
 from step_library.state import ctx_cache
 from tests.recipe.runs import Project
 
@@ -197,3 +198,23 @@ def test_in_a_recipe_over_a_resume(tmp_path: Path) -> None:
     (project.folder / "go").touch()
     assert project.run().status == "COMPLETE_SUCCESS"
     assert project.ctx["k"] == [3, 3, 3] and (project.folder / "calls").read_text() == "x"
+
+
+def test_waiting_ends_when_the_run_is_to_stop() -> None:
+    ctx = Context()
+    begun, go = threading.Event(), threading.Event()
+
+    def slow() -> int:
+        begun.set()
+        assert go.wait(60)
+        return 1
+
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(ctx_cache.run, ctx, {"key": "k", "compute_fn": slow})
+        assert begun.wait(60)
+        second = pool.submit(ctx_cache.run, ctx, {"key": "k", "compute_fn": slow, "wait": 600})
+        ctx.stop.set()
+        with pytest.raises(StepFailed, match="when the run was to stop"):
+            second.result(60)
+        go.set()
+        assert first.result(60) == {"cached": False, "value": 1}

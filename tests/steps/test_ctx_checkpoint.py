@@ -123,7 +123,7 @@ def test_prune_and_delete(ctx: Any) -> None:
 
 @pytest.mark.parametrize(("there", "params", "error", "words"), [
     ({}, {"name": "x"}, KeyError, "'action' is missing"),
-    ({}, {"action": "save"}, KeyError, "'name' is missing: the checkpoint to save"),
+    ({}, {"action": "save"}, KeyError, "(action 'save' needs it)"),
     ({}, {"action": "rstore", "name": "x"}, ValueError, "one of 'save', 'restore', 'save_file'"),
     ({}, {"action": "save", "name": 3}, ValueError, "'name' is to be str"),
     ({"_checkpoints": [1]}, {"action": "save", "name": "x"}, ValueError, "is to be a dict, not a list of 1"),

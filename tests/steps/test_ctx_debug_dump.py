@@ -52,8 +52,10 @@ def test_the_whole_ctx_sorted(kind: Any) -> None:
 def test_names_made_by_it_are_always_new(kind: Any) -> None:
     names = {ctx_debug_dump.run(kind(CTX), params)["dumped"] for params in ({}, {"out": "auto"}, {})}
     assert len(names) == 3 and all(loaded(name) == CTX and name.startswith("Logs/ctx_dump_2") for name in names)
-    name = ctx_debug_dump.run(kind(CTX), {"out": "Logs/periodic_ctx_{timestamp}_{step}_{other}.json"})["dumped"]
+    name = ctx_debug_dump.run(kind(CTX), {"out": "Logs/periodic_ctx_{timestamp}_{step}_{{other}}.json"})["dumped"]
     assert name.endswith("_step_{other}.json") and str(int(time.time()))[:-3] in name
+    with pytest.raises(MissingKey, match=r"out: \{datetme\}: there is no 'datetme'; did you mean datetime\?"):
+        ctx_debug_dump.run(kind(CTX), {"out": "{datetme}.json"})
 
 
 @Both
@@ -96,7 +98,7 @@ def test_old_ones_are_removed() -> None:
     ({"keys": ["fo"]}, MissingKey, "keys: ctx has no key 'fo'; did you mean foo?"),
     ({"exclude": ["foo"]}, OctoError, "did you mean exclude_keys?"),
     ({"keys": "foo"}, OctoError, "'keys'"),
-    ({"compare": "none.json"}, UsageError, "compare: none.json cannot be read: No such file"),
+    ({"compare": "none.json"}, UsageError, "compare: there is no file none.json"),
     ({"compare": "text.json"}, UsageError, "compare: text.json is no JSON"),
     ({"compare": "list.json"}, UsageError, "compare: list.json holds no ctx but list"),
     ({"out": "."}, UsageError, "is a folder"),

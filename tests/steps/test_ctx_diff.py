@@ -108,6 +108,12 @@ def test_mistakes(ctx: Any, params: Any, error: Any, words: str) -> None:
     assert words in str(caught.value) and "diff" not in ctx
 
 
+def test_text_of_one_line_needs_no_diff() -> None:
+    ctx = {"a": "new", "b": "x\ny", "c": "z"}
+    found = ctx_diff.run(ctx, {"old": {"a": "old", "b": "x", "c": 1}, "details": True})["changed"]
+    assert ["diff" in entry for entry in found] == [False, True, False]
+
+
 def test_a_large_table() -> None:
     rows = [[n, float(n)] for n in range(50_000)]
     ctx = Context({"rows": rows})

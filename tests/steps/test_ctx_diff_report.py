@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from octo.context import Context
 from octo.errors import MissingKey, OctoError, ShapeError
 from octo.param import ParamError
+from step_library.files import ctx_excel, file_to_ctx
 from step_library.report import ctx_diff_report
 from tests.recipe.runs import Project
 
@@ -51,6 +52,16 @@ def diff(ctx: Any, **params: Any) -> list[str]:
 
 def test_the_printed_example(make: Any) -> None:
     assert diff(make(BEFORE, AFTER)) == PRINTED == EXAMPLES[6]["ctx_after"]["diff_report"]
+
+
+def test_two_excel_exports(make: Any) -> None:
+    """Example 5: both are read as lists, then compared."""
+    ctx = make(0, 0)
+    for key, rows in (("before", BEFORE), ("after", AFTER)):
+        ctx["rows"] = rows
+        ctx_excel.run(ctx, {"sheets": {"rows": "export"}, "out": f"{key}.xlsx"})
+        file_to_ctx.run(ctx, {"path": f"{key}.xlsx", "key": key})
+    assert diff(ctx) == PRINTED
 
 
 @pytest.mark.parametrize("number", range(5))
@@ -156,6 +167,12 @@ def test_a_page_and_markdown(make: Any) -> None:
     assert "| Columns added | age |" in text and "\n```diff\n--- before\n" in text and text.endswith("\n```\n")
 
 
+def test_rows_that_came_are_a_difference_where_no_column_has_changed(make: Any) -> None:
+    for old, new, said in (([], [{"x": 1}], False), ([{"x": 1}], [{"x": 1}], True)):
+        assert diff(make(old, new), mode="column", file="d.html") == []
+        assert ("No differences" in Path("d.html").read_text(encoding="utf-8")) is said
+
+
 def test_a_long_diff_is_cut(make: Any) -> None:
     assert diff(make(BEFORE, AFTER), limit=3) == [*PRINTED[:3], "… 5 more lines"]
     assert diff(make(BEFORE, AFTER), limit=8) == PRINTED
@@ -186,6 +203,9 @@ def test_many_rows(make: Any) -> None:
     (BEFORE, AFTER, {"mode": "row", "diff_mode": "cell"}, ParamError, "are one parameter"),
     (BEFORE, AFTER, {"file": "."}, OctoError, "it is a folder"),
     (BEFORE, AFTER, {"keys": 1}, ParamError, "unknown parameter 'keys'"),
+    (BEFORE, AFTER, {"out": ""}, ParamError, "out: a key of ctx is not empty"),
+    (BEFORE, AFTER, {"summary": ""}, ParamError, "summary: a key of ctx is not empty"),
+    (BEFORE, AFTER, {"summary": "diff"}, ParamError, "summary: the lines go to ctx['diff'] already"),
 ])
 def test_mistakes(make: Any, old: Any, new: Any, params: dict[str, Any], error: type[Exception], words: str) -> None:
     ctx = make(old, new)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import threading
 from functools import partial
 from pathlib import Path
@@ -15,6 +17,7 @@ from octo.errors import MissingKey, NameNotFound, OctoError, ShapeError
 from octo.executors.jobs import default_pool
 from octo.param import MissingParam, ParamError
 from step_library.events import ctx_event_alert, ctx_event_bus
+from step_library.kit.events.claims import new_claim
 from tests.recipe.runs import Project
 from tests.steps.local_http import local_http
 from tests.steps.local_smtp import local_smtp
@@ -51,7 +54,7 @@ def alert(ctx: Any, event: str = "job_failed", fn: Any = send_slack_alert, **mor
 
 
 def test_the_documented_examples(ctx: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    """ctx_event_alert, examples 0, 1, 2, 4 and 5; what is posted to Slack is posted to a server of the test."""
+    """ctx_event_alert, examples 0 to 5; what is posted to Slack is posted to a server of the test."""
     def send_email(payload: Any) -> None:
         print(f"Email sent to team: {payload}")
 
@@ -75,6 +78,9 @@ def test_the_documented_examples(ctx: Any, capsys: pytest.CaptureFixture[str]) -
                                                           "message": "Validation failed. Check logs."})
     assert [asked.json["text"] for asked in server.asked] == [
         "{'job_id': 123, 'error': 'MemoryError'}", *["Validation failed. Check logs."] * 2]
+    show_dash_alert = told.append
+    alert(ctx, "data_ready", lambda payload: show_dash_alert(payload))
+    assert told == [{}]
     alert(ctx, fn=f"{__name__}.send_slack_alert")
     alert(ctx, fn=f"{__name__}:send_slack_alert")
 
@@ -84,6 +90,11 @@ def test_no_event_and_no_payload(ctx: Any) -> None:
     assert alert(ctx, "other") == nothing == alert({}, "other") and told == []
     alert(ctx, "data_ready")
     assert told == [{}] and plain(ctx) == EVENTS and list(ctx) == ["events"]
+
+
+def test_a_notifier_may_change_what_it_is_given(ctx: Any) -> None:
+    alert(ctx, fn=lambda payload: told.append(payload.pop("error")))
+    assert told == ["MemoryError"] and plain(ctx) == EVENTS
 
 
 def test_functions_of_several_kinds(ctx: Any) -> None:
@@ -151,6 +162,17 @@ def test_a_notifier_that_fails(ctx: Any, how: str) -> None:
     assert left == before[3:]  # what nobody was told of is told the next time
     alert(ctx, mode="all", **{how: True})
     assert told[2:] == [{"job_id": 1}, {"job_id": 2}]
+
+
+@pytest.mark.parametrize("how", ["mark", "remove"])
+def test_what_a_killed_program_was_at_is_alerted_of_again(ctx: Any, how: str) -> None:
+    code = "from step_library.kit.events.claims import new_claim; print(new_claim())"
+    killed = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.strip()
+    mine, elsewhere = new_claim(), killed.rpartition(" ")[0] + " another-machine"
+    ctx["events"] = [{"event": "tick", "payload": number, "notified": mark}
+                     for number, mark in enumerate((killed, mine, elsewhere, "2026-01-01 00:00:00", "odd"))]
+    assert alert(ctx, "tick", mode="all", **{how: True})["count"] == 1 and told == [0]
+    assert alert(ctx, "tick", mode="all", **{how: True})["count"] == 0
 
 
 def test_threads_alert_of_each_once(ctx: Any) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,9 @@ import pytest
 from octo.context import Context
 from octo.errors import InvalidValue, MissingKey, OctoError, ShapeError
 from octo.param import MissingParam
-from step_library.events import ctx_event_bus
+from step_library.events import ctx_event_bus, ctx_pubsub
 from step_library.kit.events import publishing
-from step_library.kit.events.brokers import memory
+from step_library.kit.events.memory_broker import memory
 from tests.recipe.runs import Project
 
 
@@ -37,6 +38,19 @@ def test_the_documented_example(ctx: Any, monkeypatch: pytest.MonkeyPatch) -> No
                            "payload": {"result": "pass"}}]
     ctx["events"] = []  # the documented way to clear them
     assert ctx_event_bus.run(ctx, said)["count"] == 1
+
+
+def test_the_documented_readers(ctx: Any) -> None:
+    """Examples 4 to 6: a dashboard that polls by plain Python, the audit's line, clearing by an empty list."""
+    ctx_event_bus.run(ctx, {"event": "tick"})
+    ctx_event_bus.run(ctx, {"event": "anomaly_detected", "source": "analyze", "payload": {"row": 15}})
+    found = [e for e in ctx.get("events", []) if e["event"] == "anomaly_detected"]
+    assert len(found) == 1 and found[0]["payload"] == {"row": 15}
+    lines = [f"{e['timestamp']} - [{e['source']}]: {e['event']} {e['payload']}" for e in ctx["events"]]
+    assert [line[19:] for line in lines] == [" - [None]: tick {}", " - [analyze]: anomaly_detected {'row': 15}"]
+    ctx["events"] = []
+    assert ctx_event_bus.get_events(ctx) == [] == plain(ctx)
+    assert ctx_event_bus.run(ctx, {"event": "tick"})["count"] == 1
 
 
 def test_all_four_fields_are_always_there(ctx: Any) -> None:
@@ -90,6 +104,32 @@ def test_the_same_within_a_while_is_one(ctx: Any) -> None:
     assert ctx_event_bus.run(ctx, said)["count"] == 0
 
 
+def test_two_at_once_with_the_same_publish_one(ctx: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody publishes between one's look and its event."""
+    looked, is_there = threading.Barrier(2), publishing._is_there
+
+    def look(*said: Any) -> bool:
+        found = is_there(*said)
+        with suppress(threading.BrokenBarrierError):
+            looked.wait(0.3)  # for the other one, who must not come
+        return found
+
+    monkeypatch.setattr(publishing, "_is_there", look)
+    threads = [threading.Thread(target=ctx_event_bus.run, args=(ctx, {"event": "hot", "unless_within": 3600}))
+               for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(plain(ctx)) == 1
+
+
+def test_in_a_worker_process_nothing_is_half_published(tmp_path: Path) -> None:
+    project = Project(tmp_path / "p")
+    project.recipe("steps: [{name: a, function: ctx_event_bus, executor: process, params: {event: a, max_age: 60}}]")
+    assert project.run().error["type"] == "NotAvailable" and "events" not in project.ctx
+
+
 def test_reading(ctx: Any) -> None:
     assert ctx_event_bus.get_events(ctx) == [] and ctx_event_bus.summary(ctx)["last"] is None
     ctx["events"] = [
@@ -109,6 +149,18 @@ def test_reading(ctx: Any) -> None:
     assert ctx_event_bus.summary(ctx) == {
         "count": 3, "by_event": {"job_a": 1, "job_b": 1, "tick": 1}, "sources": ["x", "y"],
         "last": {"event": "tick", "timestamp": None, "source": None, "payload": {}}}
+
+
+def test_what_is_read_and_told_are_copies(ctx: Any) -> None:
+    heard: list[Any] = []
+    ends = [ctx_event_bus.subscribe("a", lambda event: heard.append(event["payload"].pop("n", None))) for _ in range(2)]
+    ctx_event_bus.run(ctx, {"event": "a", "payload": {"n": [1]}})
+    for end in ends:
+        end()
+    ctx_event_bus.get_events(ctx)[0]["payload"]["n"].append(2)
+    ctx_event_bus.summary(ctx)["last"]["payload"]["n"].append(3)
+    ctx_pubsub.run(ctx, {"subscribe": "a", "peek": True})["events"][0]["payload"]["n"].append(4)
+    assert heard == [[1], [1]] and plain(ctx)[0]["payload"] == {"n": [1]}
 
 
 def test_who_subscribed_is_told(ctx: Any, caplog: pytest.LogCaptureFixture) -> None:

@@ -99,15 +99,17 @@ def test_the_documented_examples(ctx: Any, url: str) -> None:
 
 
 def test_all_who_listen_get_it(url: str) -> None:
+    """Example 7: a nested payload, and several who share one event."""
+    nested = {"step": "analyze", "result": {"mean": 2.1, "stdev": 0.7}, "timestamp": "2025-08-25T12:00:00"}
     both: list[Any] = [{}, {}]
     started = [listen(each, url, ["a", "b"], count=3) for each in both]
-    for name, payload in (("a", 1), ("c", 0), ("b", {"deep": {"mean": 2.1}}), ("a", None)):
+    for name, payload in (("a", 1), ("c", 0), ("b", nested), ("a", None)):
         assert publish(url, name, payload)["receivers"] == (0 if name == "c" else 2)
     for each, begun in zip(both, started, strict=True):
         events = heard(each, begun)["events"]
         assert [(event["event"], event["payload"]) for event in events] == [
-            ("a", 1), ("b", {"deep": {"mean": 2.1}}), ("a", None)]
-        assert each["event_a"] is None and each["event_b"] == {"deep": {"mean": 2.1}}  # the newest of each name
+            ("a", 1), ("b", nested), ("a", None)]
+        assert each["event_a"] is None and each["event_b"] == nested  # the newest of each name
 
 
 def test_the_envelope_and_the_copies(ctx: Any, url: str, tmp_path: Path) -> None:
@@ -332,3 +334,12 @@ def test_a_step_that_is_asked_to_stop_is_not_done() -> None:
     with pytest.raises(Stopped, match="nobody has listened"):
         ctx_event_bus_advanced.run(ctx, {"action": "publish", "event": "a", "broker_url": "memory://stop",
                                          "wait_for_subscriber": True})
+
+
+def test_a_url_that_is_no_broker_shows_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BROKER_OF_TEST", "user:s3cret@host:6379/0")  # the scheme was forgotten
+    for url, seen in (("${BROKER_OF_TEST}", "${BROKER_OF_TEST} is no broker"),
+                      ("user:s3cret@host:6379/0", "the URL is no broker")):
+        with pytest.raises(ParamError) as raised:
+            publish(url, "a", 1)
+        assert seen in str(raised.value) and "s3cret" not in str(raised.value)

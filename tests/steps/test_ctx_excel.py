@@ -21,7 +21,8 @@ from tests.steps.documented_files import examples
 
 CTX = {"m": [["Temp", "V1", "V2"], [25, 1.5, 3], [26, None, 4]], "d": [{"A": 1, "B": "x"}, {"B": [1], "C": True}],
        "numbers": [[1, 2], [3, 4]], "none": [], "n": 3, "odd": [["=1+1", "#N/A"], ["'x", "ü"]], "bad": [["a\x01"]],
-       "long": [["x" * 32_768]], "head": [["a", "b"]], "mixed": [[1], {"a": 1}]}
+       "long": [["x" * 32_768]], "huge": [[1], [10**400]], "head": [["a", "b"]],
+       "mixed": [[1], {"a": 1}]}
 BOTH = [ctx_excel, ctx_excel_advanced]
 
 
@@ -139,6 +140,7 @@ CHART = {"sheet": "M", "x": "Temp", "y": ["V1"]}
     ({"sheets": {"mixed": "N"}}, ShapeError, "ctx['mixed']: row 1 is to be a list"),
     ({"sheets": {"bad": "N"}}, ShapeError, "ctx['bad']: row 0 of the sheet has a control character"),
     ({"sheets": {"long": "N"}}, ShapeError, "a text of 32768 characters"),
+    ({"sheets": {"huge": "N"}}, ShapeError, "ctx['huge']: row 1 of the sheet has a number that is too large"),
     ({"sheets": {"m": "a/b"}}, UsageError, "'a/b' cannot be the name of a sheet"),
     ({"sheets": {"m": "x" * 32}}, UsageError, "1 to 31 characters"),
     ({"sheets": {"m": ""}}, UsageError, "cannot be the name"),

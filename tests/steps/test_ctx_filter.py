@@ -61,6 +61,22 @@ def test_values_instead_of_keys(ctx: Any) -> None:
     assert ctx.last_modified("pairs") is not None
 
 
+def test_a_value_that_the_expression_does_not_fit_does_not_count() -> None:
+    ctx: dict[str, Any] = {"rows": [1, 2], "n": 3, "text": "ab", "none": None}
+    ctx_filter.run(ctx, {"expr": "len(value) > 1"})
+    assert ctx["filtered_keys"] == ["rows", "text"]
+    ctx_filter.run(ctx, {"expr": "value > 2"})
+    assert ctx["filtered_keys"] == ["n"]
+
+
+def test_values_are_copies() -> None:
+    ctx: dict[str, Any] = {"rows": [1]}
+    ctx_filter.run(ctx, {"pattern": "rows", "mode": "dict", "out": "found"})
+    ctx_filter.run(ctx, {"pattern": "rows", "mode": "pairs", "out": "pairs"})
+    ctx["rows"].append(2)
+    assert ctx["found"] == {"rows": [1]} and ctx["pairs"] == [["rows", [1]]]
+
+
 @pytest.mark.parametrize(("params", "words"), [
     ({"type": "lst"}, "there is no type 'lst'; did you mean list?"),
     ({"regex": "("}, "regex '('"),

@@ -81,7 +81,7 @@ def test_nested() -> None:
     ({"init": {"a": {1, 2}}}, ShapeError, "a"),
     ({"schema": {"a": "lst"}}, ShapeError, "did you mean list?"),
     ({"schema": {"a": "int"}, "init": {"a": "x"}}, ShapeError, "'a' is to be int, as schema says, not str 'x'"),
-    ({"schema": "no_such.yaml"}, OctoError, "no_such.yaml cannot be read"),
+    ({"schema": "no_such.yaml"}, OctoError, "schema: there is no file no_such.yaml"),
     ({"key": ["a"]}, OctoError, "did you mean keys?"),
 ])
 def test_mistakes_change_nothing(params: dict[str, Any], error: type[Exception], words: str) -> None:
@@ -89,6 +89,33 @@ def test_mistakes_change_nothing(params: dict[str, Any], error: type[Exception],
         with pytest.raises(error) as caught:
             ctx_init.run(ctx, params)
         assert words in str(caught.value) and isinstance(caught.value, OctoError) and ctx == {"x": 1}
+
+
+def test_a_schema_file_is_read_as_recipes_are(tmp_path: Path) -> None:
+    path = tmp_path / "types.yaml"
+    path.write_text("on: list\nn: int\n")
+    for ctx in both():
+        assert ctx_init.run(ctx, {"schema": str(path)}) == {"initialized": ["on", "n"]}
+        assert ctx["on"] == [] and ctx["types"] == {"on": "list", "n": "int"}
+
+
+def test_a_log_that_is_none_changes_nothing() -> None:
+    for ctx in both(init_log=5):
+        with pytest.raises(ShapeError, match="init_log"):
+            ctx_init.run(ctx, {"keys": ["a"], "log": True})
+        assert ctx == {"init_log": 5}
+        ctx_init.run(ctx, {"keys": ["a", "init_log"], "log": True})
+        assert [entry["key"] for entry in ctx["init_log"]] == ["a", "init_log"]
+
+
+def test_steps_beside_each_other_may_state_types(tmp_path: Path) -> None:
+    project = Project(tmp_path / "p")
+    project.recipe("""
+        steps:
+          - {name: one, function: ctx_init, params: {schema: {a: list}}, parallel: true}
+          - {name: two, function: ctx_init, params: {schema: {b: int}}, parallel: true}
+    """)
+    assert project.run().status == "COMPLETE_SUCCESS" and project.ctx["types"] == {"a": "list", "b": "int"}
 
 
 def test_a_resume_does_not_reset_again(tmp_path: Path) -> None:

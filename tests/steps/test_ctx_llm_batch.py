@@ -10,6 +10,7 @@ import pytest
 
 from octo.context import Context
 from octo.errors import MissingKey, OctoError, ShapeError, UsageError
+from octo.param import params_of
 from step_library.kit.llm.failures import BudgetExceeded, LlmFailed, LlmStopped
 from step_library.llm import ctx_llm_batch
 from tests.recipe.runs import Project
@@ -199,3 +200,11 @@ def test_in_a_recipe_with_a_resume(tmp_path: Path) -> None:
     assert project.run().status == "COMPLETE_SUCCESS"
     assert project.ctx["o"] == {"a": "ONE", "b": "TWO"} and project.lines("calls") == ["one", "two", "two"]
     assert len(list((project.folder / "replies").iterdir())) == 2
+
+
+def test_the_command_line_takes_keys_with_commas() -> None:
+    from octo.cli.exec import value_of
+
+    keys = next(param for param in params_of(ctx_llm_batch.run) or () if param.name == "keys")
+    assert value_of(keys, "text1, text2") == ["text1", "text2"] == value_of(keys, '["text1", "text2"]')
+    assert value_of(keys, "text1") in ("text1", ["text1"])

@@ -101,10 +101,27 @@ def test_what_a_failing_link_leaves(ctx: Any) -> None:
         with pytest.raises(LlmFailed, match=r"chain\[1\]: openai at .*400 Bad Request: no"):
             chain(ctx, *three, backend="openai")
         assert ctx["summary"] == "S" and "list" not in ctx and "title" not in ctx
-        chain(ctx, *three, backend="openai", error_to_ctx=True)
+        done = chain(ctx, *three, backend="openai", error_to_ctx=True, emit=True)
+        assert done == {"outputs": ["summary", "title"], "skipped": ["list"]}
+        assert [event["payload"]["chars"] for event in ctx["events"]] == [1, None, 1]
         assert ctx["title"] == "S" and "list" not in ctx and "400" in ctx["errors"][0]["error"]
-        chain(ctx, TWO[0], {**TWO[1], "on_error": "default", "default": "none"}, backend="openai")
+        done = chain(ctx, TWO[0], {**TWO[1], "on_error": "default", "default": "none"}, backend="openai")
+        assert done == {"outputs": ["summary", "list"]}
+        each = {**TWO[1], "input_key": "texts", "each": True, "on_error": "skip", "out": "all"}
+        ctx["texts"] = ["T"]
+        assert chain(ctx, each, backend="openai") == {"outputs": [], "skipped": ["all"]} and "all" not in ctx
         assert ctx["list"] == "none" and len(ctx["errors"]) == 1
+
+
+def test_a_link_behind_one_that_was_skipped(ctx: Any) -> None:
+    """Its input is not there: a failure of its own, dealt with as all of them are."""
+    links = [{**TWO[0], "when": "False"}, TWO[1]]
+    with pytest.raises(MissingKey, match=r"chain\[1\]: .*no key 'summary'"):
+        chain(ctx, *links)
+    assert chain(ctx, *links, error_to_ctx=True) == {"outputs": [], "skipped": ["summary", "list"]}
+    assert "no key 'summary'" in ctx["errors"][0]["error"] and "llm_usage" not in ctx
+    links[1] = {**TWO[1], "on_error": "default", "default": "none"}
+    assert chain(ctx, *links)["skipped"] == ["summary"] and ctx["list"] == "none"
 
 
 def test_links_under_a_condition(ctx: Any) -> None:

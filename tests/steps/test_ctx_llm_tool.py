@@ -51,6 +51,18 @@ def test_the_documented_parsing(ctx: Any) -> None:
     assert (server.asked[0].json["model"], server.asked[0].json["temperature"]) == ("gpt-4", 0.3)
 
 
+def test_a_reply_with_a_list_stays_text(ctx: Any) -> None:
+    """Example 3 of the catalogue: "return as a list" makes no list; `parse_output: list` does."""
+    ctx["products"] = [{"name": "mug"}]
+    said = {"key": "products", "out": "products_better", "instruction":
+            "For each product entry, make a catchy title suitable for an Amazon listing. Return as a list."}
+    with llm_server(lambda asked: (200, chat('["The mug!"]'))):
+        ctx_llm_tool.run(ctx, said)
+        assert ctx["products_better"] == '["The mug!"]'
+        ctx_llm_tool.run(ctx, {**said, "parse_output": "list"})
+    assert ctx["products_better"] == ["The mug!"] and ctx["products_better_raw"] == '["The mug!"]'
+
+
 def test_code_is_kept_and_not_run(ctx: Any) -> None:
     """Example 2 of the catalogue: a reply that is a program stays text."""
     ctx["sales_csv"] = "a,1\nb,2"

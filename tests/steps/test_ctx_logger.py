@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import bz2
 import csv
+import gzip
 import json
 import re
 import sys
@@ -184,3 +186,14 @@ def test_it_outlives_the_step_that_failed_and_a_resume(tmp_path: Path) -> None:
     (project.folder / "go").touch()
     assert project.run().status == "COMPLETE_SUCCESS"
     assert [entry["msg"] for entry in project.ctx["log"]] == ["for anna", "not yet", "anna is done"]
+
+
+def test_a_packed_export_and_a_file_that_cannot_be_written(tmp_path: Path) -> None:
+    ctx: dict[str, Any] = {}
+    ctx_logger.run(ctx, {"msg": "a"})
+    for end, unpacked in (("gz", gzip.decompress), ("bz2", bz2.decompress)):
+        path = Path(ctx_logger.export(ctx, tmp_path / f"log.csv.{end}"))
+        assert unpacked(path.read_bytes()).startswith(b"timestamp,level,msg\n")
+    with pytest.raises(OSError, match="it is a folder") as caught:
+        ctx_logger.run(ctx, {"msg": "b", "file": str(tmp_path)})
+    assert isinstance(caught.value, OctoError)

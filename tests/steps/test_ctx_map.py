@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +88,8 @@ def change(row: Any) -> Any:
     ({"a": 1}, {"fn": half}, ShapeError, "not a dict of 1"),
     ([1], {}, MissingParam, "parameter 'fn' is missing"),
     ([1], {"fn": half, "expr": "row"}, OctoError, "'fn' and 'expr' are two ways"),
+    ([{"a": 1}, {}], {"expr": "row['a']"}, ValueError, "ctx['rows']: row 1: the expression \"row['a']\": KeyError"),
+    ([1, "2"], {"expr": "row + 1"}, ValueError, "row 1: the expression 'row + 1': TypeError: "),
     ([1], {"expr": "wert"}, OctoError, "it may use row, index and the functions"),
     ([1], {"fn": "no_such:thing"}, OctoError, "no_such"),
     ([1], {"fn": half, "threads": 0}, OctoError, "'threads' is to be 1 or more, not 0"),
@@ -134,3 +137,15 @@ def test_in_a_recipe_that_stops_in_the_middle(tmp_path: Path) -> None:
     (project.folder / "go").touch()
     assert project.run().status == "COMPLETE_SUCCESS"
     assert project.ctx["end"] == [3, 5] and project.steps["double"]["attempt"] == 1
+
+
+def test_threads_work_together() -> None:
+    meeting = threading.Barrier(3)
+
+    def meet(row: int) -> int:
+        meeting.wait(30)
+        return row + 1
+
+    ctx: dict[str, Any] = {"rows": [1, 2, 3]}
+    ctx_map.run(ctx, {"key": "rows", "fn": meet, "threads": 3})
+    assert ctx["rows_mapped"] == [2, 3, 4]

@@ -66,7 +66,7 @@ def test_rows_are_equal_as_json_is() -> None:
     ({"key1": "none", "key2": "a"}, ShapeError, "ctx['none'] is to be a list, not null"),
     ({"key1": "a"}, MissingParam, "'key2' is missing"),
     ({}, MissingParam, "'key1' is missing"),
-    ({"keys": ["a"], "key1": "b"}, OctoError, "give one or the other"),
+    ({"keys": ["a"], "key1": "b"}, OctoError, "two ways to say one thing"),
     ({"key1": "a", "key2": "batch1", "require": True}, MissingKey, "no key 'batch1'; did you mean batch_"),
     ({"key1": "a", "key2": "b", "merge_fn": "zip"}, ShapeError, "needs lists of one length; there are a 3, b 2"),
     ({"key1": "a", "key2": "b", "merge_fn": "concta"}, OctoError, "there is no 'concta'"),

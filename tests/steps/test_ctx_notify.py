@@ -241,3 +241,23 @@ def test_in_a_recipe_with_a_resume(tmp_path: Path) -> None:
     assert texts(server) == ["begun", "T7 ends"]  # the resume did not tell again
     assert [each["ok"] for each in project.ctx["notifications"]] == [True, True]
     assert project.steps["begin"]["result"] == {"status": 200}
+
+
+def test_a_recipe_tells_of_its_failure(tmp_path: Path) -> None:
+    project = Project(tmp_path / "p")
+    with local_http(lambda asked: (200, b"ok")) as server:
+        project.bodies("""
+            def load(ctx):
+                raise ValueError("no rows")
+        """)
+        project.recipe(f"""
+            steps:
+              - {{name: load, module: BODY, function: load}}
+            on_failure:
+              - module: scriptlets.python.core.ctx_notify
+                function: run
+                params: {{type: slack, webhook_url: "{server.url}/hook", message: "The run has failed."}}
+        """)
+        assert project.run().status == "COMPLETE_ERROR"
+    assert [asked.json for asked in server.asked] == [{"text": "The run has failed."}]
+    assert project.ctx["notifications"][0]["ok"] is True

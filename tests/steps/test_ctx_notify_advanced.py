@@ -85,6 +85,16 @@ def test_the_documented_examples(ctx: Any, monkeypatch: pytest.MonkeyPatch, tmp_
     assert [each["ok"] for each in plain(ctx)] == [True] * 5
 
 
+def test_a_summary_of_the_audit(ctx: Any) -> None:
+    """Example 5: once ctx['audit'] has been brought up to date, a summary of it is sent."""
+    ctx["audit"] = [{"step": "load", "status": "success"}, {"step": "fit", "status": "error", "error": "no rows"}]
+    with local_http(lambda asked: (200, b"ok")) as server:
+        ctx_notify_advanced.run(ctx, {
+            "type": "slack", "webhook_url": server.url, "use_template": True,
+            "message": "{ctx[audit][1][step]}: {ctx[audit][1][error]}"})
+    assert server.asked[0].json == {"text": "fit: no rows"}
+
+
 def test_the_documented_mail_of_ctx_notify(ctx: Any) -> None:
     with local_smtp() as server:
         assert ctx_notify.run(ctx, mail(server)) == {"status": "sent"}

@@ -242,6 +242,20 @@ def test_a_worker_process_publishes_but_does_not_take(tmp_path: Path) -> None:
     assert [each["event"] for each in project.ctx["events"]] == ["tick"]
 
 
+def test_nor_does_it_take_by_another_handle(tmp_path: Path) -> None:
+    project = Project(tmp_path / "p")
+    project.bodies("""
+        import threading
+        from scriptlets.python.core import ctx_pubsub
+        from step_library.kit.work.calls import own_handle
+        def take(ctx):
+            mine, _ = own_handle(ctx, threading.Event())
+            ctx_pubsub.run(mine, {"subscribe": "tick"})
+    """)
+    project.recipe("steps: [{name: a, module: BODY, function: take, executor: process}]")
+    assert project.run().error["type"] == "NotAvailable"
+
+
 def test_two_programs_on_one_instance(tmp_path: Path) -> None:
     project = Project(tmp_path / "p")
     project.recipe("steps:\n  - {name: a, function: ctx_pubsub, params: {event: tick}}\n")

@@ -141,3 +141,15 @@ def test_empty_and_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     rows = [[number, str(number)] for number in range(100_000)]
     ctx_snapshot.run(Context(rows=rows), {"out": "l.json"})
     assert read("l.json") == {"rows": rows}
+
+
+def test_a_name_that_ends_in_gz_is_packed(tmp_path: Path) -> None:
+    path = str(tmp_path / "x.json.gz")
+    assert ctx_snapshot.run({"a": 1}, {"out": path}) == {"snapshot": path}
+    assert json.loads(gzip.decompress(Path(path).read_bytes())) == {"a": 1}
+
+
+def test_an_audit_that_is_no_list_is_told_before_anything_is_written(tmp_path: Path) -> None:
+    with pytest.raises(ShapeError, match="audit"):
+        ctx_snapshot.run({"audit": 5}, {"out": str(tmp_path / "x.json"), "audit": True})
+    assert not (tmp_path / "x.json").exists()

@@ -146,8 +146,8 @@ def test_columns_that_the_table_lacks(ctx: Any) -> None:
 
 
 @pytest.mark.parametrize(("params", "error", "words"), [
-    ({"action": "insert", "table": "t"}, KeyError, "'key' is missing: insert needs it"),
-    ({"action": "insert", "key": "rows"}, KeyError, "'table' is missing: insert needs it"),
+    ({"action": "insert", "table": "t"}, KeyError, "'key' is missing: key of ctx with the rows"),
+    ({"action": "insert", "key": "rows"}, KeyError, "(action 'insert' needs it)"),
     ({"action": "insert", "table": "t", "key": "rowz"}, MissingKey, "ctx has no key 'rowz'; did you mean rows?"),
     ({"action": "insert", "table": "t", "key": "n"}, ShapeError, "ctx['n'] is to be a list, not int 3"),
     ({"action": "insert", "table": "t", "key": "lists"}, ShapeError, "row 0 is to be a dict; it is a list of 2"),

@@ -75,6 +75,8 @@ def test_the_table_as_text() -> None:
     ([[1]], {"headers": ["volt"], "columns": ["vot"]}, MissingKey, "no column 'vot'; did you mean volt?"),
     ([{"volt": 1}], {"columns": ["vot"]}, MissingKey, "no row has a column 'vot'; did you mean volt?"),
     ([[1]], {"headers": ["a", "b"]}, ShapeError, "2 names for 1 columns"),
+    ([[1]], {"columns": []}, OctoError, "no column is chosen"),
+    ([{"volt": 1}, [2]], {}, ShapeError, "row 1 is to be a dict, as the first is, not a list of 1"),
     ([[1]], {"stats": ["mode"]}, ShapeError, "there is no 'mode'; there are mean, std"),
     ([[1]], {"missing": "skip"}, OctoError, "one of 'propagate', 'ignore'"),
     ([[1]], {"colums": []}, OctoError, "did you mean columns?"),
@@ -84,6 +86,12 @@ def test_mistakes_say_where(rows: Any, params: dict[str, Any], error: type[Excep
     with pytest.raises(error) as caught:
         ctx_stats.run(ctx, {"key": "rows", "out": "stats", **params})
     assert words in str(caught.value) and list(ctx) == ["rows"]
+
+
+def test_columns_of_a_plain_dict_may_be_named_by_numbers() -> None:
+    ctx: dict[str, Any] = {"rows": [{1: 2.0}, {1: 4.0}]}
+    ctx_stats.run(ctx, {"key": "rows", "out": "s", "columns": [1], "stats": ["mean"], "table": "markdown"})
+    assert ctx["s"] == {"mean": {"1": 3.0}}
 
 
 def test_a_key_that_is_not_there() -> None:

@@ -141,6 +141,7 @@ def test_the_context_manager(ctx: Any) -> None:
     ({"a": 1}, {"action": "restore", "in": "a"}, ValueError, "ctx['a'] is no rollback point, but int 1"),
     ({"a": [1]}, {"action": "restore", "in": "a"}, ValueError, "but a list of 1"),
     ({"a": [1]}, {"action": "mark", "out": "a"}, UsageError, "is no rollback point, but a list of 1: give another"),
+    ({"a": {"b": 1}}, {"action": "mark", "out": "a"}, UsageError, "is no rollback point, but a dict of 1: give"),
     ({}, {"action": "mark", "out": ""}, ValueError, "not empty"),
     ({}, {"action": "mark", "history": True, "maxlen": 0}, UsageError, "maxlen is to be 1 or more"),
     ({"_rollback_points": 1}, {"action": "mark"}, ValueError, "is to be a dict, not int 1"),

@@ -213,3 +213,54 @@ def test_in_a_recipe_with_a_resume(tmp_path: Path) -> None:
     assert project.run().status == "COMPLETE_SUCCESS"
     assert [(each["step"], "error" in each) for each in project.ctx["step_times"]] == [
         ("add", False), ("inner", True), ("load", True), ("inner", False), ("load", False)]
+
+
+def test_one_block_in_several_threads_and_tasks_at_once() -> None:
+    ctx: dict[str, Any] = {}
+    block = step_timer(ctx, "both")
+    turns = [threading.Event() for _ in range(3)]
+
+    def outer() -> None:
+        with block as more:
+            more["who"] = "outer"
+            turns[0].set()
+            assert turns[1].wait(30)
+        turns[2].set()
+
+    def inner() -> None:
+        assert turns[0].wait(30)
+        with block as more:  # begins after the other and ends after it
+            more["who"] = "inner"
+            turns[1].set()
+            assert turns[2].wait(30)
+
+    threads = [threading.Thread(target=each) for each in (outer, inner)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    first, second = ctx["step_times"]
+    assert (first["who"], second["who"]) == ("outer", "inner") and first["start"] <= second["start"]
+
+    async def task(name: str, mine: asyncio.Event, other: asyncio.Event) -> None:
+        async with block as more:
+            more["who"] = name
+            mine.set()
+            await other.wait()
+
+    async def both() -> None:
+        one, two = asyncio.Event(), asyncio.Event()
+        await asyncio.gather(task("one", one, two), task("two", two, one))
+
+    asyncio.run(both())
+    assert {entry["who"] for entry in ctx["step_times"][2:]} == {"one", "two"}
+
+
+def test_a_block_may_end_in_another_thread_than_it_began_in() -> None:
+    ctx: dict[str, Any] = {}
+    block = step_timer(ctx, "handed over")
+    block.__enter__()
+    thread = threading.Thread(target=block.__exit__, args=(None, None, None))
+    thread.start()
+    thread.join(60)
+    assert [entry["step"] for entry in ctx["step_times"]] == ["handed over"]

@@ -19,6 +19,7 @@ from octo.recipe.nodes import Source, plain
 from octo.recipe.reader import read
 from step_library.files import ctx_to_file
 from step_library.files.ctx_file_lock import file_lock
+from step_library.kit.files.file_io import reading
 from tests.recipe.runs import Project
 from tests.steps.documented_files import examples
 
@@ -98,8 +99,43 @@ def test_adding_to_a_file(ctx: Any) -> None:
     with pytest.raises(ShapeError):
         ctx_to_file.run(bad, {"key": "bad", "path": "log.jsonl", "format": "jsonl", "append": True})
     assert Path("log.jsonl").read_text() == "1\n"
+    with pytest.raises(ShapeError):
+        ctx_to_file.run(bad, {"key": "bad", "path": "new.jsonl", "format": "jsonl", "append": True})
+    assert not Path("new.jsonl").exists()
     with pytest.raises(UsageError, match="a json file cannot be added to"):
         ctx_to_file.run(ctx, {"key": "d", "path": "x.json", "append": True})
+
+
+def test_what_is_added_goes_under_the_names_that_stand_there(ctx: Any) -> None:
+    def add(rows: list[Any], **params: Any) -> str:
+        ctx["new"] = rows
+        ctx_to_file.run(ctx, {"key": "new", "path": "t.csv", "format": "csv", "append": True, **params})
+        return Path("t.csv").read_text()
+
+    Path("t.csv").write_text("a,b")  # by a program that ends no last line
+    assert add([{"b": 2, "a": 1}, {"a": 3}]) == "a,b\n1,2\n3,\n"
+    assert add([{"c": 7, "b": 5, "a": 4}], header=["a", "b"]) == "a,b\n1,2\n3,\n4,5\n"
+    assert add([[6, 7]], header=["a", "b"]) == "a,b\n1,2\n3,\n4,5\n6,7\n"
+    before = add([[8, 9]])
+    assert before.endswith("6,7\n8,9\n")
+    for rows, params, words in (
+        ([{"a": 1, "bb": 2}], {}, "has a column 'bb', t.csv has none; did you mean b?; it has a, b"),
+        ([{"a": 1}], {"header": ["a"]}, "header: t.csv has the columns a, b"),
+        ([[1]], {"header": ["b", "a"]}, "header: t.csv has the columns a, b"),
+    ):
+        with pytest.raises(ShapeError) as caught:
+            add(rows, **params)  # type: ignore[arg-type]
+        assert words in str(caught.value) and Path("t.csv").read_text() == before
+    assert add([{"z": 1}], header=False) == f"{before}1\n"
+    for kind in ("gzip", "bz2"):
+        for _ in range(2):
+            ctx_to_file.run({"d": [{"a": 1}]}, {"key": "d", "path": kind, "format": "csv", "append": True,
+                                                "compression": kind})
+        with reading(Path(kind), kind) as stream:
+            assert stream.read() == b"a\n1\n1\n"
+    Path("x.jsonl").write_text("1")
+    ctx_to_file.run({"d": [2]}, {"key": "d", "path": "x.jsonl", "format": "jsonl", "append": True})
+    assert Path("x.jsonl").read_text() == "1\n2\n"
 
 
 def test_several_that_add_to_a_file_at_once(tmp_path: Path) -> None:
@@ -114,6 +150,9 @@ def test_several_that_add_to_a_file_at_once(tmp_path: Path) -> None:
         list(pool.map(work, range(4)))
     lines = Path(path).read_text().splitlines()
     assert lines[0] == "worker,row" and len(lines) == 1 + 4 * 5 * 10
+    with file_lock(path), ThreadPoolExecutor(1) as pool, pytest.raises(TimeoutError, match="longer timeout|held by"):
+        pool.submit(ctx_to_file.run, {"rows": []}, {"key": "rows", "path": path, "lock": True, "lock_timeout": 0}
+                    ).result(30)
     with file_lock(path), ThreadPoolExecutor(1) as pool:  # one that is to wait for nobody
         pool.submit(ctx_to_file.run, {"rows": []}, {"key": "rows", "path": path, "lock": False}).result(30)
 

@@ -88,7 +88,7 @@ def test_a_block(ctx: Any) -> None:
 @pytest.mark.parametrize(("there", "params", "error", "words"), [
     ({}, {"info": "x"}, ValueError, "parameter 'step' is missing"),
     ({}, {"step": 3}, OctoError, "'step'"),
-    ({}, {"step": "s", "timestamp": 1}, UsageError, "timestamp is a field that ctx_trace itself fills in"),
+    ({}, {"step": "s", "timestamp": 1}, UsageError, "timestamp is not for a field of your own"),
     ({}, {"step": "s", "obj": {1}}, InvalidValue, "trace/obj: set is not a JSON value"),
     ({}, {"step": "s", "keep": 0}, UsageError, "at least one entry"),
     ({"trace": {}}, {"step": "s"}, ShapeError, "ctx['trace'] is to be a list of entries, not a dict of 0"),

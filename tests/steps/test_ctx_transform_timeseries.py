@@ -67,13 +67,27 @@ def test_a_copy_is_one() -> None:
     step.run(ctx, {"key": "rows", "out": "new"})
     ctx["new"][0][1].append(3)
     assert ctx["rows"] == [[1, [2]]]
+    ctx = {"rows": [{"a": 1, "b": [2]}]}
+    step.run(ctx, {"key": "rows", "out": "new"})
+    ctx["new"][0][1].append(3)
+    assert ctx["rows"] == [{"a": 1, "b": [2]}]
 
 
 @pytest.mark.parametrize(("rows", "params", "error", "words"), [
     (RAW, {"normalize": True}, ShapeError, "row 0, column 0 is no number, but str '2024"),
     ([], {"normalize": True}, ShapeError, "has no rows of numbers"),
     ([[1, 2], [3]], {"normalize": True}, ShapeError, "row 1 has 1 columns, the first has 2"),
-    ([[1, 2], [3]], {"select": [1]}, MissingKey, "row 1 has 1 columns, no column 1"),
+    ([[1, 2], [3]], {"select": [1]}, ShapeError, "row 1 has 1 columns, not 2"),
+    ([[1], [2, 3]], {"select": [0]}, ShapeError, "row 1 has 2 columns, not 1"),
+    ([[1, 2], [3, 4, 5]], {}, ShapeError, "row 1 has 3 columns, not 2"),
+    ([["a", "b"], [1]], {"headers": True}, ShapeError, "row 1 has 1 columns, not 2"),
+    ([[1, 2]], {"headers": ["a"]}, ShapeError, "row 0 has 2 columns, not 1"),
+    ([[1, 2]], {"select": [2]}, MissingKey, "row 0 has 2 columns, no column 2"),
+    ([{"volt": 1}], {"select": ["vot"]}, MissingKey, "no row has a column 'vot'; did you mean volt?"),
+    ([{"volt": 1}, [2]], {}, ShapeError, "row 1 is to be a dict, not a list of 1"),
+    ([{"volt": 1}, [2]], {"normalize": True}, ShapeError, "row 1 is to be a dict, as the first is, not a list of 1"),
+    (RAW, {"select": []}, OctoError, "no column is chosen"),
+    (RAW, {"select": [], "normalize": True}, OctoError, "no column is chosen"),
     ([[1], 2], {}, ShapeError, "row 1 is to be a list, not int 2"),
     (RAW, {"select": ["a"]}, ShapeError, "needs header"),
     (RAW, {"out": "rows"}, OctoError, "give another key, or in_place: true"),
@@ -114,3 +128,14 @@ def test_in_a_recipe_that_goes_on(tmp_path: Path) -> None:
     assert project.run().status == "COMPLETE_ERROR"
     (project.folder / "go").touch()
     assert project.run().status == "COMPLETE_SUCCESS" and project.ctx["z"] == [[-1.0], [1.0]]
+
+
+def test_dicts_of_other_keys_and_of_none(make: Any) -> None:
+    ctx = make({"rows": [{}, {"b": 1}, {"a": [2], "b": None}]})
+    step.run(ctx, {"key": "rows", "out": "new"})
+    assert ctx["new"] == [[None, None], [1, None], [None, [2]]]
+    step.run(ctx, {"key": "rows", "out": "new", "select": ["a"]})
+    assert ctx["new"] == [[None], [None], [[2]]]
+    plain: dict[str, Any] = {"rows": [{1: 2}]}
+    step.run(plain, {"key": "rows", "out": "new", "select": [1]})
+    assert plain["new"] == [[2]]

@@ -117,3 +117,13 @@ def test_in_a_recipe_that_is_mended_and_goes_on(tmp_path: Path) -> None:
     Context.open(project.instance)["late"] = 1
     assert project.run().status == "COMPLETE_SUCCESS"
     assert project.steps["check"]["result"] == {"validated": ["rows", "late"]}
+
+
+def test_a_default_is_each_ctx_s_own() -> None:
+    params: dict[str, Any] = {"types": {"a": "list"}, "defaults": {"a": []}}
+    first: dict[str, Any] = {}
+    second: dict[str, Any] = {}
+    ctx_validate.run(first, params)
+    first["a"].append(1)
+    ctx_validate.run(second, params)
+    assert second == {"a": []}

@@ -84,7 +84,7 @@ def test_all_that_is_wrong_is_told(ctx: Any, schema: dict[str, Any], lines: list
     ({"n": {"check": 5}}, "n/check is to be a function"),
     ({"n": {"check": "no_such:f"}}, "n/check: "),
     ({"n": {"when": "m >"}}, "cannot be read"),
-    ("no_such.yaml", "schema: no_such.yaml cannot be read"),
+    ("no_such.yaml", "schema: there is no file no_such.yaml"),
 ])
 def test_mistakes_in_the_schema(ctx: Any, schema: Any, words: str) -> None:
     with pytest.raises(OctoError) as caught:
@@ -105,7 +105,7 @@ def test_a_schema_in_a_file(ctx: Any, tmp_path: Path) -> None:
     assert ctx_validate_schema.run(ctx, {"schema": str(good)}) == {"validated": ["data", "meta"]}
     assert ctx_validate_schema.run({}, {"schema": str(good), "list_rules": True}) == {
         "rules": {"data": {"type": "list", "len": 3}, "meta": {}}}
-    for text, words in (("{", "is no JSON"), ("[1]", "is to hold a rule for each key, not a list of 1")):
+    for text, words in (("{", "s.json:1: no JSON"), ("[1]", "s.json is to hold a dict, not a list of 1")):
         bad.write_text(text)
         with pytest.raises(OctoError, match=words):
             ctx_validate_schema.run(ctx, {"schema": str(bad)})
@@ -147,3 +147,13 @@ def test_in_a_recipe_that_is_mended_and_goes_on(tmp_path: Path) -> None:
     assert project.steps["check"]["error"]["message"].endswith("ctx[rows] length != 2")
     Context.open(project.instance)["rows"] = [1, 2]
     assert project.run().status == "COMPLETE_SUCCESS"
+
+
+def test_a_default_is_each_ctx_s_own() -> None:
+    params: dict[str, Any] = {"schema": {"a": {"type": "list", "default": []}}}
+    first: dict[str, Any] = {}
+    second: dict[str, Any] = {}
+    ctx_validate_schema.run(first, params)
+    first["a"].append(1)
+    ctx_validate_schema.run(second, params)
+    assert second == {"a": []}

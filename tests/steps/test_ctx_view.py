@@ -36,6 +36,7 @@ def make(request: pytest.FixtureRequest) -> Any:
     ({"filter": {"at.x": 1}}, [1], 1),
     ({"filter": {"a__gt": 7}}, [4], 1),
     ({"expr": "row['id'] > 2"}, [3, 4], 2),
+    ({"expr": "row['v'] > 20"}, [1, 2], 2),
     ({"sort_by": "v"}, [3, 1, 2, 4], 4),
     ({"sort_by": "v", "reverse": True, "page_size": 2}, [2, 1], 4),
     ({"reverse": True}, [4, 3, 2, 1], 4),
@@ -51,6 +52,16 @@ def test_the_rows_are_copies() -> None:
     ctx = {"rows": [{"a": 1}]}
     ctx_view.run(ctx, {"key": "rows"})["view"][0]["a"] = 2
     assert ctx["rows"] == [{"a": 1}]
+    ctx = {"rows": [{"a": [1]}]}
+    found = ctx_view.run(ctx, {"key": "rows", "out": "page"})
+    found["view"][0]["a"].append(2)
+    ctx["page"]["view"][0]["a"].append(3)  # type: ignore[call-overload]
+    assert ctx["rows"] == [{"a": [1]}] and found["view"] == [{"a": [1, 2]}]
+
+
+def test_null_is_no_text(make: Any) -> None:
+    ctx = make({"rows": [{"a": None}, {"a": "None"}]})
+    assert ctx_view.run(ctx, {"key": "rows", "filter": {"a__contains": "non"}})["view"] == [{"a": "None"}]
 
 
 @pytest.mark.parametrize(("rows", "params", "error", "words"), [

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import struct
+import subprocess
+import sys
 import threading
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
@@ -16,7 +19,7 @@ from octo.cli.main import cli
 from octo.context import Context
 from octo.errors import OctoError, RecipeError, UsageError
 from octo.param import ParamError
-from step_library.report import ctx_workflow_viz
+from step_library.report import ctx_report_template, ctx_workflow_viz
 from tests.recipe.runs import Project
 
 DATA = Path(__file__).resolve().parents[1] / "conformance" / "data" / "steps" / "report.yaml"
@@ -71,6 +74,25 @@ def test_the_documented_calls(ctx: Any, number: int) -> None:
     assert data[:8] == b"\x89PNG\r\n\x1a\n" and width > 100 < height
     assert [path.name for path in Path("Assets").iterdir()] == [Path(params["out"]).name]  # no source is left behind
     assert not ctx
+
+
+def test_the_documented_wrapper(ctx: Any, checkout: Path) -> None:
+    """Example 4: a program of one's own that hands over what it was called with."""
+    Path("your_script.py").write_text("import sys\nfrom scriptlets.python.core import ctx_workflow_viz\n"
+                                      "ctx_workflow_viz.run({}, {'recipe': sys.argv[1], 'out': sys.argv[2]})\n")
+    where = os.pathsep.join([str(checkout), str(checkout / "modules")])
+    subprocess.run([sys.executable, "your_script.py", "r.yaml", "Assets/graph.png"], check=True, timeout=120,
+                   env={**os.environ, "PYTHONPATH": where})
+    assert Path("Assets/graph.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_picture_in_a_report(ctx: Any) -> None:
+    """Example 7: a Markdown report of ctx_report_template that shows it."""
+    drawn(ctx, "Assets/graph.png", recipe="r.yaml")
+    ctx["graph"] = "Assets/graph.png"
+    Path("report.md.txt").write_text("# Plan\n\n![plan]({graph})\n")
+    ctx_report_template.run(ctx, {"template": "report.md.txt", "out": "report.md", "vars": {"graph": "ctx:graph"}})
+    assert Path("report.md").read_text() == "# Plan\n\n![plan](Assets/graph.png)\n"
 
 
 def test_arrows_are_dependencies(ctx: Any) -> None:

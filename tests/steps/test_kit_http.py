@@ -21,6 +21,11 @@ def test_a_secret_goes_over_the_wire_and_into_no_message(monkeypatch: pytest.Mon
                       headers={"Authorization": "Bearer ${TOKEN_OF_TEST}"})
         with pytest.raises(HttpRefused) as raised:
             checked(answer)
+        with pytest.raises(HttpRefused, match=r"GET http://127.0.0.1:\d+/hooks/\$\{TOKEN_OF_TEST\}: 404") as in_path:
+            checked(call("GET", server.url + "/hooks/${TOKEN_OF_TEST}"))
+        with pytest.raises(NotJson, match=r"/hooks/\$\{TOKEN_OF_TEST\}: the answer") as no_json:
+            json_of(call("HEAD", server.url + "/hooks/${TOKEN_OF_TEST}"))
+    assert "s3cret" not in str(in_path.value) + str(no_json.value) and server.asked[1].path == "/hooks/s3cret"
     asked = server.asked[0]
     assert asked.headers["Authorization"] == "Bearer s3cret" and asked.path == "/x?key=s3cret"
     assert asked.json == {"a": 1}
@@ -56,3 +61,5 @@ def test_too_late_and_no_json() -> None:
 
 def test_what_a_message_shows_of_a_url() -> None:
     assert shown("https://a:b@host:1/p/q?k=v#f") == "https://host:1/p/q"
+    assert shown("${HOOK}/x?k=v") == "${HOOK}/x" and shown("localhost:80/x") == "localhost:80/x"
+    assert shown("user:word@host:6379/0") == "the URL"  # without a scheme it is not known what is what

@@ -16,7 +16,8 @@ import pytest
 
 from octo.context import Context
 from octo.errors import UsageError
-from step_library.kit.llm.backends import Echo, Reply, Request
+from step_library.kit.llm.backend import Reply, Request
+from step_library.kit.llm.backends import Echo
 from step_library.kit.llm.calls import GRACE, Calls
 from step_library.kit.llm.failures import BadReply, BudgetExceeded, LlmFailed, LlmStopped, LlmTimeout
 from step_library.kit.llm.messages import library_of, named, pieces_of
@@ -302,6 +303,7 @@ def test_a_reply_that_is_no_json(text: str) -> None:
 
 def test_pieces() -> None:
     assert pieces_of("abc", "str", None) == ["abc"] and pieces_of("", "str", 5) == [""]
+    assert pieces_of([], "json", 1) == ["[]"]  # nothing is a question as well
     assert pieces_of("one two three four", "str", 9) == ["one two ", "three ", "four"]
     assert pieces_of("x" * 25, "str", 10) == ["x" * 10, "x" * 10, "x" * 5]
     assert pieces_of([1, 22, 333, 4444], "json", 9) == ["[1, 22]", "[333]", "[4444]"]

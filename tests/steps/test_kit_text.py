@@ -30,3 +30,14 @@ def test_what_is_not_there_is_named(text: str, said: str) -> None:
 def test_attributes_and_slips_are_refused(text: str) -> None:
     with pytest.raises(UsageError):
         fill(text, {"name": "Ann"})
+
+
+def test_what_has_no_value_may_stay_as_it_is() -> None:
+    names = {"n": 3, "stage1.x": 4, "rows": [5]}
+    for text, found in (
+        ('{n} of {other}, {"n": {n}} {rows[0]:>2} {rows[7]}', '3 of {other}, {"n": 3}  5 {rows[7]}'),
+        ("{stage1.x} {n.real} {n!r} {no!r:>5} {n|0} {no|0}", "4 {n.real} 3 {no!r:>5} 3 0"),
+        ("open { n", "open { n"), ("{}", "{}"), ("{{n}}", "{n}"), ("", ""),
+    ):
+        assert fill(text, names, strict=False) == found
+    assert fill("{stage1.x}", names) == "4"

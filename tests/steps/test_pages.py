@@ -20,6 +20,29 @@ def test_the_page_is_up_to_date(checkout: Path) -> None:
     assert (checkout / "docs" / "steps.md").read_text(encoding="utf-8") == steps_page(), stale
 
 
+def test_the_documented_programs_are_up_to_date(checkout: Path) -> None:
+    from tools.write_pages import programs
+
+    for name, text in programs().items():
+        assert (checkout / name).exists(), f"no {name}; run: python tools/write_pages.py"
+        assert (checkout / name).read_text(encoding="utf-8") == text
+
+
+@pytest.mark.parametrize("command", [
+    "scriptlets/python/core/ctx_to_csv.py --ctx-file ctx.json --key rows --out OUT",
+    "scriptlets/python/steps/ctx_init.py --keys foo bar"])
+def test_a_documented_command_is_run_as_it_stands(command: str, checkout: Path, tmp_path: Path) -> None:
+    (tmp_path / "ctx.json").write_text('{"rows": [["a"], [1]]}')
+    words = [{"ctx.json": str(tmp_path / "ctx.json"), "OUT": str(tmp_path / "out.csv")}.get(word, word)
+             for word in command.split()]
+    done = subprocess.run([sys.executable, *words], capture_output=True, text=True, check=True,
+                          cwd=checkout / "modules")
+    if "ctx_init" in command:
+        assert "ctx foo: []" in done.stdout
+    else:
+        assert (tmp_path / "out.csv").read_text() == "a\n1\n" and '"rows": 1' in done.stdout
+
+
 @pytest.mark.parametrize("step", STEPS, ids=lambda step: step.name)
 def test_each_step_says_what_it_does_and_takes(step: object) -> None:
     does, doc, params = step.does, step.doc, step.params  # type: ignore[attr-defined]

@@ -14,10 +14,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from octo.context import Context
-from octo.errors import StoreError
+from octo.errors import ShapeError, StoreError
 from step_library.kit.files.snapshots import NoJson, encoded, load, write, write_new
 from step_library.kit.values.ctx_copies import copied_ctx
-from step_library.state import ctx_checkpoint, ctx_step_rollback_point
+from step_library.state import (
+    ctx_checkpoint,
+    ctx_restore,
+    ctx_rollback,
+    ctx_set_debug,
+    ctx_snapshot,
+    ctx_step_rollback_point,
+)
 
 VALUES = st.recursive(st.none() | st.booleans() | st.integers(-9, 9) | st.text(max_size=3),
                       lambda inner: st.lists(inner, max_size=3)
@@ -97,3 +104,20 @@ def test_a_scope_of_a_context() -> None:
     scope["a"] = 2
     ctx_checkpoint.run(scope, {"action": "restore", "name": "x"})
     assert (scope["a"], ctx["other"], ctx["s._checkpoints"]) == (1, 1, {"x": {"a": 1}})
+
+
+def test_a_record_that_cannot_be_kept_is_told_before_ctx_is_touched(tmp_path: Path) -> None:
+    path = str(tmp_path / "s.json")
+    Path(path).write_text('{"a": 1}')
+    for step, params, key in (
+        (ctx_restore, {"file": path, "record": True}, "restore_history"),
+        (ctx_rollback, {"snapshot": path}, "rollback_history"),
+        (ctx_step_rollback_point, {"action": "restore", "file": path, "record": True}, "restore_history"),
+        (ctx_snapshot, {"restore": path}, "restore_history"),
+        (ctx_set_debug, {"log": True}, "log"),
+    ):
+        before = {"errors": ["e"], key: 5}
+        for ctx in (dict(before), Context(before)):
+            with pytest.raises(ShapeError, match=key):
+                step.run(ctx, params)
+            assert ctx == before

@@ -161,7 +161,9 @@ class Model(RuleBasedStateMachine):
         self.file.deferring = False
 
     @precondition(lambda self: self.kind == "instance")
-    @rule(work=st.lists(st.tuples(st.booleans(), st.sampled_from(["n1", "n2", "k1", "k2", "log"]), PLAIN), max_size=6))
+    @rule(work=st.lists(st.tuples(st.booleans(), st.sampled_from(["n1", "n2", "k1", "k2", "log", "log_2", "taken"]),
+                                  PLAIN),
+                        max_size=6))
     def undo(self, work: list[tuple[bool, str, Any]]) -> None:
         """A call does something, others too; then it is undone: what others did stays, in their order."""
         expected = deepcopy(self.ctx)
@@ -175,7 +177,7 @@ class Model(RuleBasedStateMachine):
                     self._do(key, value)
             else:
                 self._do(key, value)
-            if not mine or key == "log":
+            if not mine or key == "taken" or key.startswith("log"):
                 self._model(expected, key, value)
         with self.file.transaction("engine", later=True) as tx:
             undo_call(tx, self.file.lines_since, call, "ctx")
@@ -186,8 +188,11 @@ class Model(RuleBasedStateMachine):
         with self.store.transaction() as tx:
             if key.startswith("n"):
                 tx.increment(("ctx", key), 3)
-            elif key == "log":
-                tx.append(("ctx", "log"), [value], record=True)
+            elif key == "taken":
+                if tx.get(("ctx", "log"), []):
+                    tx.splice(("ctx", "log"), 0, 1, [], record=True)
+            elif key.startswith("log"):
+                tx.append(("ctx", "log"), [value], record=True, keep=2 if key == "log_2" else None)
             else:
                 tx.set(("ctx", key), value)
 
@@ -195,8 +200,12 @@ class Model(RuleBasedStateMachine):
     def _model(state: dict[str, Any], key: str, value: Any) -> None:
         if key.startswith("n"):
             state[key] += 3
-        elif key == "log":
+        elif key.startswith("log"):
             state.setdefault("log", []).append(deepcopy(value))
+            if key == "log_2":
+                del state["log"][:-2]
+        elif key == "taken":
+            del state.get("log", [])[:1]
         else:
             state[key] = deepcopy(value)
 

@@ -416,9 +416,16 @@ def test_a_difference_makes_one_of_the_other(a: Any, b: Any) -> None:
 
 def changes_of(data: st.DataObject, store: LockedJson) -> list[Any]:
     """The lines' changes of some random calls."""
-    for kind, path, args in data.draw(st.lists(CALLS, min_size=1, max_size=8)):
+    kept = st.tuples(st.just("keep"), PLACES, st.tuples(st.lists(JSON, max_size=3), st.integers(1, 3)))
+    taken = st.tuples(st.just("taken"), PLACES, st.tuples(st.integers(0, 2), st.lists(JSON, max_size=2)))
+    for kind, path, args in data.draw(st.lists(CALLS | kept | taken, min_size=1, max_size=8)):
         with suppress(KeyError, InvalidValue), store.transaction() as tx:
-            getattr(tx, kind)(path, *args)
+            if kind == "keep":
+                tx.append(path, args[0], record=True, keep=args[1])
+            elif kind == "taken":
+                tx.splice(path, args[0], len(args[1]), args[1], record=True)
+            else:
+                getattr(tx, kind)(path, *args)
     return [op for line in store._state_file.lines_since(0) for op in line["ops"]]
 
 

@@ -16,7 +16,7 @@ from octo.live import Access
 from octo.store import Author, ParameterStore
 from octo.store.memory import MemoryState
 from octo.store.undo import undo_call, undo_calls
-from tests.store.commands import COMMANDS, START, do, model
+from tests.store.commands import COMMANDS, ENTRIES, KEPT, START, do, model
 
 
 class Steps:
@@ -42,7 +42,7 @@ class Steps:
 
     def do(self, step: int, command: tuple[Any, ...]) -> None:
         try:
-            do(self.handles[step], command)
+            command = do(self.handles[step], command)
         except Exception:
             return  # it does not fit: nothing was changed
         self.done.append((step, command))
@@ -60,7 +60,7 @@ class Steps:
     def expected(self, start: dict[str, Any], without: set[int]) -> dict[str, Any]:
         state = deepcopy(start)
         for step, command in self.done:
-            if step not in without or command[0] == "record":
+            if step not in without or command[0] in KEPT:
                 model(state, command)
         return state
 
@@ -75,6 +75,7 @@ def in_memory(start: dict[str, Any]) -> Steps:
 
 
 WORK = st.lists(st.tuples(st.integers(0, 4), COMMANDS), max_size=14)
+TAKING = st.lists(st.tuples(st.integers(0, 3), ENTRIES), min_size=4, max_size=16)
 
 
 @settings(max_examples=600)
@@ -107,8 +108,23 @@ def test_and_others_after_an_earlier_one_was_undone(start: dict[str, Any], work:
     assert steps.ctx == steps.expected(start, {1, 2, 3})
 
 
+@settings(max_examples=400)
+@given(work=TAKING, then=TAKING)
+def test_what_is_taken_stays_taken_and_no_other_entry_goes_in_its_stead(work: list[Any], then: list[Any]) -> None:
+    steps = in_memory({})
+    for step, command in work:
+        steps.do(step, command)
+    steps.undo({1})
+    assert steps.ctx == steps.expected({}, {1})
+    for step, command in then:
+        if step != 1:
+            steps.do(step, command)
+    steps.undo({2})
+    assert steps.ctx == steps.expected({}, {1, 2})
+
+
 @settings(max_examples=25)
-@given(start=START, work=WORK, several=st.sampled_from([{1}, {1, 3}, {2, 3, 4}]))
+@given(start=START, work=WORK | TAKING, several=st.sampled_from([{1}, {1, 3}, {2, 3, 4}]))
 def test_the_same_in_a_file(tmp_path_factory: pytest.TempPathFactory, start: dict[str, Any], work: list[Any],
                             several: set[int]) -> None:
     store = ParameterStore(tmp_path_factory.mktemp("it"), create=True)
@@ -202,3 +218,25 @@ def test_many_changes_are_undone_in_a_moment() -> None:
         steps.handles[2][f"other{number}"] = number
     undone(steps, 1)
     assert steps.ctx == {f"other{number}": number for number in range(3000)}
+
+
+def test_what_is_taken_is_meant_by_its_value() -> None:
+    """1, 1.0 and true are three values; of equal ones it is the nearest; what is gone is not missed."""
+    steps = in_memory({"rows": [1.0, 1, "x", 1]})
+    steps.handles[1]["rows"].insert(0, True)
+    steps.handles[1]["rows"].append("mine")
+    steps.handles[2].take("rows", lambda entry: type(entry) is int or entry == "mine", limit=1)
+    steps.handles[2].take("rows", lambda entry: entry == "mine")
+    steps.handles[3]["rows"].append("y")
+    assert undone(steps, 1) == ["ctx/rows"]
+    assert repr(steps.ctx["rows"]) == "[1.0, 'x', 1, 'y']"
+    steps = in_memory({})
+    steps.handles[1].append("rows", 1)
+    steps.handles[2].take("rows", lambda entry: True, to="taken")
+    assert undone(steps, 1) == ["ctx/rows"]
+    assert steps.ctx == {"taken": [1]}
+    steps = in_memory({"rows": ["x", "a", "x", 1]})
+    steps.handles[1]["rows"].append("mine")
+    with steps.handles[2]._access.changing() as tx:
+        tx.splice(("ctx", "rows"), 2, 1, [], record=True)
+    assert undone(steps, 1) == ["ctx/rows"] and steps.ctx == {"rows": ["x", "a", 1]}

@@ -169,3 +169,31 @@ def test_no_piece_is_large() -> None:
     for value in LARGE:
         assert max(map(len, pieces(value, indent=False))) < 8 << 20
     assert values_module._weight({"a": "x" * 2560}, 100) == 13
+
+
+@pytest.mark.parametrize(
+    ("items", "odd"),
+    [
+        ([1.5] * 100, math.nan),
+        ([1e308] * 100, math.inf),
+        ([-1] * 100, 1 << 20_000),
+        (["a"] * 100, "\ud800"),
+        ([True, None] * 50, {1}),
+        ([{"a": 1}] * 100, object()),
+    ],
+    ids=["floats", "large floats", "whole numbers", "texts", "truths", "dicts"],
+)
+def test_a_long_list_or_dict_of_one_kind_is_checked_as_a_short_one(items: list[Any], odd: Any) -> None:
+    as_dict = {f"k{place}": item for place, item in enumerate(items)}
+    for value, copy in ((items, checked(items)), (tuple(items), checked(tuple(items))), (as_dict, checked(as_dict))):
+        assert copy == (as_dict if value is as_dict else items) and copy is not value
+        assert type(copy) is (dict if value is as_dict else list)
+    with pytest.raises(InvalidValue, match="^70: "):
+        checked([*items[:70], odd, *items[70:]])
+    with pytest.raises(InvalidValue, match="^odd: "):
+        checked({**as_dict, "odd": odd})
+    with pytest.raises(InvalidValue, match="is not text"):
+        checked({**as_dict, 5: 1})
+    with pytest.raises(InvalidValue, match="lone surrogate"):
+        checked({**as_dict, "\udfff": items[0]})
+    assert checked(["ü", *map(str, range(100))])[0] == "ü"

@@ -13,7 +13,7 @@ from octo.engine.retry import Retry
 from octo.errors import InvalidValue, OctoError, ShapeError
 from octo.executors.jobs import current_job
 from octo.store import checked, dumps, loads
-from step_library.kit.events.brokers import Broker, BrokerFailed, Message, Next
+from step_library.kit.events.broker import Broker, BrokerFailed, Message, Next
 from step_library.kit.records.records import now_text
 from step_library.kit.values.ctx_values import Ctx
 
@@ -72,7 +72,7 @@ def stops_of(ctx: Ctx) -> list[threading.Event]:
 
 def is_left_alone(ctx: Ctx) -> bool:
     """Whether this is a background step or a job: to return is the right answer to being asked to stop."""
-    return isinstance(ctx, Context) and ctx.in_a_run and not ctx._access.author.call
+    return isinstance(ctx, Context) and ctx.in_background
 
 
 class Listener:

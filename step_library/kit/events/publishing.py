@@ -9,9 +9,11 @@ from typing import Any
 
 from octo.param import ParamError
 from octo.store import checked
+from octo.store.values import copied
 from step_library.kit.events.choosing import EVENTS, MATCHES, TAKEN, fits, name_of, older_than, whole
 from step_library.kit.records import records
-from step_library.kit.records.taking import keep_newest, take
+from step_library.kit.records.taking import take
+from step_library.kit.values.ctx_copies import one_change
 from step_library.kit.values.ctx_values import Ctx, plain
 
 log = logging.getLogger("octo.step")
@@ -34,14 +36,13 @@ def publish(ctx: Ctx, name: Any, source: str | None, payload: Any, *, keep: int 
         if seconds is not None and seconds <= 0:
             raise ParamError(f"{what}: it is more than 0 seconds, not {seconds:g}")
     said = {"source": source, "payload": checked(payload, ("payload",))}
-    if unless_within is not None and _is_there(ctx, {"event": name, **said}, unless_within):
-        return None
     event = {"event": name, "timestamp": records.now_text(), **said}
-    records.append(ctx, EVENTS, event)
-    if max_age is not None:
-        take(ctx, EVENTS, older_than(max_age), to=TAKEN, changed=whole)
-    if keep is not None:
-        keep_newest(ctx, EVENTS, keep)
+    with one_change(ctx):  # so that of two who publish the same at once one sees the other's
+        if unless_within is not None and _is_there(ctx, {"event": name, **said}, unless_within):
+            return None
+        if max_age is not None:
+            take(ctx, EVENTS, older_than(max_age), to=TAKEN, changed=whole)
+        records.append(ctx, EVENTS, event, keep)
     _tell(event)
     return event
 
@@ -80,6 +81,6 @@ def _tell(event: dict[str, Any]) -> None:
         callbacks = [callback for wanted, match, callback in _callbacks if fits(event["event"], wanted, match)]
     for callback in callbacks:
         try:
-            callback(dict(event))
+            callback(copied(event))
         except Exception:
             log.warning("a subscriber of the event %s failed", event["event"], exc_info=True)

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from octo.errors import NotAvailable
-from step_library.kit.events.brokers import BrokerFailed, Message, Next, is_pattern
+from step_library.kit.events.broker import BrokerFailed, Message, Next, is_pattern
 from step_library.kit.net.environment import shown
 
 try:

@@ -27,12 +27,15 @@ class NoSuchFile(FileFailed, FileNotFoundError):
     """A file that a step is to read is not there."""
 
 
-class IsFolder(FileFailed, UsageError):
+class IsFolder(FileFailed, UsageError, IsADirectoryError):
     """The name that a file is to have is that of a folder."""
 
 
 class BadFile(OctoError, ValueError):
     """What stands in a file is not of the format that it should be."""
+
+    def __str__(self) -> str:
+        return self.message
 
 
 def format_of(path: str) -> str | None:
@@ -91,6 +94,7 @@ def append_whole(path: Path, pieces: Iterable[bytes], compression: str | None = 
     """Add to the end of a file, all or nothing. Hold its lock (`file_lock`) where others may do the same."""
     with _failing(path, "written"):
         _prepare(path)
+        is_new = not path.exists()
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0), 0o666)
         try:
             before = os.fstat(fd).st_size
@@ -99,6 +103,8 @@ def append_whole(path: Path, pieces: Iterable[bytes], compression: str | None = 
                     files.write_all(fd, piece)
             except BaseException:
                 os.ftruncate(fd, before)
+                if is_new:
+                    path.unlink()
                 raise
         finally:
             os.close(fd)
@@ -121,13 +127,13 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def reading(path: Path) -> Iterator[Any]:
-    """A file's bytes as a stream, unpacked where its name says that they are packed."""
-    compression = compression_of(str(path))
+def reading(path: Path, compression: str | None = None) -> Iterator[Any]:
+    """A file's bytes as a stream, unpacked where its name says that they are packed, or as `compression` says."""
+    compression = compression_of(str(path)) if compression is None else compression
     with _failing(path, "read"):
         raw = open(path, "rb")
     with raw:
-        if compression is None:
+        if compression in (None, "none"):
             yield raw
             return
         if compression == "gzip":

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import os
-import sys
 import threading
 import time
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from octo.errors import LockTimeout, StoreError
 from octo.store.lock import ParameterLock
+from step_library.kit.work.callers import caller
 
 
 class FileLockAcquisitionError(LockTimeout, TimeoutError):
@@ -37,21 +36,12 @@ _shared: dict[str, Shared] = {}
 _table = threading.Lock()
 
 
-def _me() -> tuple[int, int]:
-    """Who takes a lock: a thread, and within it a task of asyncio."""
-    task = None
-    if "asyncio" in sys.modules:
-        with suppress(RuntimeError):  # no loop runs in this thread
-            task = sys.modules["asyncio"].current_task()
-    return threading.get_ident(), id(task) if task is not None else 0
-
-
 def take(name: str, wait: float | None) -> Shared:
     """Take the lock on the file `name`; FileLockAcquisitionError where it is not had within `wait` seconds."""
     with _table:
         found = _shared.setdefault(name, Shared(ParameterLock(Path(name))))
         found.users += 1
-    began, me = time.monotonic(), _me()
+    began, me = time.monotonic(), caller()
     got = False
     try:
         if found.owner == me:

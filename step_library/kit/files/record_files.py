@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import csv
-import gzip
 import io
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from step_library.kit.files.file_io import compression_of, write_whole
+from step_library.kit.files.file_io import append_whole, compression_of, format_of, reading, write_whole
 from step_library.kit.records.records import now_text
 
 
@@ -21,16 +20,14 @@ def write_text(path: str | Path, text: str) -> str:
 
 
 def add_text(path: str | Path, text: str) -> None:
-    """Add to the end of a file; the folders above it are made."""
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
-    with Path(path).open("a", encoding="utf-8") as file:
-        file.write(text)
+    """Add to the end of a file, all or nothing; the folders above it are made. FileFailed (an OSError) names it."""
+    append_whole(Path(path), [text.encode(errors="backslashreplace")])
 
 
 def read_text(path: str | Path) -> str:
-    """The text of a file, unpacked where its name ends in .gz."""
-    data = Path(path).read_bytes()
-    return (gzip.decompress(data) if str(path).endswith(".gz") else data).decode()
+    """The text of a file, unpacked where its name ends in .gz or .bz2."""
+    with reading(Path(path)) as stream:
+        return str(stream.read().decode())
 
 
 def export(entries: Sequence[Mapping[str, Any]], path: str | Path, first: Sequence[str] = ()) -> str:
@@ -38,12 +35,12 @@ def export(entries: Sequence[Mapping[str, Any]], path: str | Path, first: Sequen
 
     Entries of several writers may be mixed: a field that one lacks is empty in CSV.
     """
-    kind = Path(path).suffixes[-2:-1] if str(path).endswith(".gz") else Path(path).suffixes[-1:]
-    if kind == [".csv"]:
+    kind = format_of(str(path))
+    if kind == "csv":
         return write_text(path, as_csv(entries, first))
-    if kind == [".json"]:
+    if kind == "json":
         return write_text(path, json.dumps(list(entries), ensure_ascii=False, indent=2) + "\n")
-    if kind == [".jsonl"]:
+    if kind == "jsonl":
         return write_text(path, "".join(json.dumps(entry, ensure_ascii=False) + "\n" for entry in entries))
     return write_text(path, "".join(line(entry) + "\n" for entry in entries))
 

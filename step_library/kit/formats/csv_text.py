@@ -18,6 +18,8 @@ from step_library.kit.values.ctx_values import described
 
 CHUNK = 1_000
 """Rows that are written at a time: many more at once are slower, as the garbage collector goes through them."""
+MOST_TEXT = 1 << 30
+"""Characters in a cell that is read. The limit is the process's own, so it is raised and never taken back."""
 _SCALARS = {str, int, float, bool, type(None)}
 QUOTING: dict[str, Any] = {"minimal": csv.QUOTE_MINIMAL, "all": csv.QUOTE_ALL, "nonnumeric": csv.QUOTE_NONNUMERIC,
                            "none": csv.QUOTE_NONE}
@@ -147,21 +149,30 @@ def _cell(cell: Any, where: str, number: int) -> Any:
 
 
 def read_rows(stream: Any, name: str, style: Style) -> list[list[str]]:
+    """All rows of a CSV file."""
+    return list(iter_rows(stream, name, style))
+
+
+def first_row(stream: Any, name: str, style: Style) -> list[str]:
+    """The first row only; an empty list where there is none."""
+    return next(iter_rows(stream, name, style), [])
+
+
+def iter_rows(stream: Any, name: str, style: Style) -> Iterator[list[str]]:
     """The rows of a CSV file, every cell text; a mark at its beginning that Excel puts there is left out."""
     from step_library.kit.files.file_io import BadFile
 
     encoding = "utf-8-sig" if style.encoding.lower().replace("_", "-") in ("utf-8", "utf8") else style.encoding
-    limit = csv.field_size_limit()
     text = io.TextIOWrapper(stream, encoding=encoding, newline="")
+    csv.field_size_limit(max(csv.field_size_limit(), MOST_TEXT))
     reader = csv.reader(text, delimiter=style.delimiter, strict=True)
     try:
-        csv.field_size_limit(1 << 30)
-        return list(reader)
+        yield from reader
     except UnicodeDecodeError as error:
         raise BadFile(f"{name} is not text in {style.encoding} (near line {reader.line_num + 1}); give encoding: "
                       f"{error.reason}") from None
     except csv.Error as error:
         raise BadFile(f"{name}:{reader.line_num}: no CSV: {error}") from None
     finally:
-        csv.field_size_limit(limit)
-        text.detach()
+        with suppress(ValueError):  # it is closed already
+            text.detach()

@@ -11,6 +11,7 @@ from typing import Any
 
 from octo.errors import InvalidValue, MissingKey, ShapeError, UsageError, nearest
 from step_library.kit.values.ctx_values import described
+from step_library.kit.values.json_values import json_cell
 
 TYPES = ("INTEGER", "REAL", "TEXT", "NUMERIC", "BLOB")
 _DIRECT = {str, int, float, bool, type(None)}
@@ -112,19 +113,8 @@ def as_json(rows: list[tuple[Any, ...]]) -> list[list[Any]]:
     """What SQLite gives, as ctx holds it: bytes as text (base64 where they are none), infinities as null."""
     kinds = set(map(type, chain.from_iterable(rows)))
     if bytes in kinds or (float in kinds and any(sign in chain.from_iterable(rows) for sign in (math.inf, -math.inf))):
-        return [[_from_sql(cell) for cell in row] for row in rows]
+        return [[json_cell(cell) for cell in row] for row in rows]
     return list(map(list, rows))
-
-
-def _from_sql(cell: Any) -> Any:
-    if isinstance(cell, bytes):
-        try:
-            return cell.decode()
-        except UnicodeDecodeError:
-            import base64
-
-            return base64.b64encode(cell).decode()
-    return None if isinstance(cell, float) and not math.isfinite(cell) else cell
 
 
 def prepare(connection: sqlite3.Connection, table: str, rows: Rows, fields: Mapping[str, str], migrate: bool) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from octo.errors import MissingKey, ShapeError, UsageError, nearest
@@ -35,11 +35,16 @@ def number_or_text(text: Any) -> Any:
     return int(text) if len(text) <= 4000 else text
 
 
-def cast_rows(rows: Sequence[dict[str, Any]], schema: Mapping[str, Any], where: str, *, convert: bool = True) -> None:
-    """Check the columns of rows, in place; `convert`: text becomes the type, an empty cell null."""
+def cast_rows(rows: Sequence[dict[str, Any]], schema: Mapping[str, Any], where: str, *, convert: bool = True,
+              numbers: Iterable[int] | None = None) -> None:
+    """Check the columns of rows, in place; `convert`: text becomes the type, an empty cell null.
+
+    `numbers`: how messages count the rows, where these are some of many.
+    """
+    counted = range(len(rows)) if numbers is None else list(numbers)
     for name, kind in {name: type_name(kind) for name, kind in schema.items()}.items():
         fit = _reader(kind, convert)
-        for number, row in enumerate(rows):
+        for number, row in zip(counted, rows, strict=True):
             if name not in row:
                 raise MissingKey(f"{where}: row {number} has no {name!r}{nearest(name, row)}")
             value = fit(row[name])

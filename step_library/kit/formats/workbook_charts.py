@@ -5,14 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from octo.errors import MissingKey, ShapeError, UsageError, nearest
 from octo.param import Param, Table
 from step_library.kit.formats.workbook_rows import openpyxl_or_hint
-
-if TYPE_CHECKING:
-    from step_library.kit.formats.workbooks import Sheet
+from step_library.kit.formats.workbook_sheets import Sheet
 
 CHARTS = {"line": "LineChart", "bar": "BarChart", "area": "AreaChart", "scatter": "ScatterChart", "pie": "PieChart"}
 CHART = Table((

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import importlib
-from datetime import date, datetime, time, timedelta
 from typing import Any
 
 from octo.errors import MissingKey, NotAvailable, nearest
 from step_library.kit.files.file_io import BadFile
+from step_library.kit.values.json_values import json_cell
 
 
 def openpyxl_or_hint(part: str = "openpyxl") -> Any:
@@ -37,18 +37,9 @@ def read_sheet(stream: Any, name: str, sheet: str | int | None) -> list[list[Any
             if not -len(names) <= (sheet or 0) < len(names):
                 raise MissingKey(f"{name} has {len(names)} sheets, no sheet {sheet} (they are counted from 0)")
             found = book.worksheets[sheet or 0]
-        rows = [[plain_cell(cell) for cell in row] for row in found.iter_rows(values_only=True)]
+        rows = [[json_cell(cell) for cell in row] for row in found.iter_rows(values_only=True)]
     finally:
         book.close()
     while rows and all(cell is None for cell in rows[-1]):
         rows.pop()
     return rows
-
-
-def plain_cell(cell: Any) -> Any:
-    """A cell as JSON holds it."""
-    if isinstance(cell, (datetime, date, time)):
-        return cell.isoformat()
-    if isinstance(cell, timedelta):
-        return cell.total_seconds()
-    return cell if cell is None or isinstance(cell, (str, int, float, bool)) else str(cell)

@@ -3,64 +3,21 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from octo.errors import InvalidValue, ShapeError, UsageError
+from octo.errors import InvalidValue, ShapeError
 from step_library.kit.files.file_io import replacing
-from step_library.kit.formats import csv_text
 from step_library.kit.formats.workbook_charts import Chart, drawn
 from step_library.kit.formats.workbook_rows import openpyxl_or_hint
+from step_library.kit.formats.workbook_sheets import CONTROL, Sheet
 from step_library.kit.values.ctx_values import described
 
-MOST_ROWS, MOST_COLUMNS, MOST_TEXT = 1_048_576, 16_384, 32_767
-_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff]")
+MOST_TEXT = 32_767
 _DIRECT = {int, bool, type(None)}
-
-
-@dataclass
-class Sheet:
-    """One sheet: where its data are from, and its table."""
-
-    title: str
-    where: str
-    table: csv_text.Table
-
-    @property
-    def names(self) -> list[str] | None:
-        """The columns' names: keys of dicts, or a first row of nothing but different texts."""
-        if self.table.names is not None:
-            return self.table.names
-        first = self.table.rows[0] if self.table.rows else []
-        texts = [cell for cell in first if isinstance(cell, str) and cell]
-        return texts if texts and len(set(texts)) == len(first) else None
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """Rows, names included, and columns."""
-        width = len(self.table.fields) if self.table.fields is not None else max(map(len, self.table.rows), default=0)
-        return len(self.table.rows) + (self.table.names is not None), width
-
-
-def sheet_of(title: str, value: Any, where: str) -> Sheet:
-    """A sheet of the value; UsageError or ShapeError where Excel cannot have it."""
-    bad = re.search(r"[\[\]:*?/\\]", title)
-    if bad or not title.strip() or len(title) > 31 or title[0] == "'" or title[-1] == "'" or _CONTROL.search(title):
-        raise UsageError(f"sheets: {title!r} cannot be the name of a sheet: 1 to 31 characters, none of []:*?/\\, no ' "
-                         "at an end")
-    if not isinstance(value, (list, tuple)):
-        raise ShapeError(f"{where} is to be a list of rows for the sheet {title!r}, not {described(value)}")
-    found = Sheet(title, where, csv_text.table_of(value, where))
-    rows, columns = found.size
-    if rows > MOST_ROWS or columns > MOST_COLUMNS:
-        raise ShapeError(f"{where} has {rows} rows of {columns} columns; a sheet of Excel holds {MOST_ROWS} rows of "
-                         f"{MOST_COLUMNS} (ctx_to_csv writes more)")
-    return found
 
 
 def write_book(path: Path, sheets: Sequence[Sheet], charts: Sequence[Chart], *, bold_header: bool = False,
@@ -92,7 +49,11 @@ def write_book(path: Path, sheets: Sequence[Sheet], charts: Sequence[Chart], *, 
                         row = [cell.WriteOnlyCell(page, each) for each in row]
                         for each in row:
                             each.font = styles.Font(bold=True)
-                    page.append(row)
+                    try:
+                        page.append(row)
+                    except OverflowError:
+                        raise ShapeError(f"{sheet.where}: row {number} of the sheet has a number that is too large for "
+                                         "Excel") from None
             for number, chart in enumerate(charts):
                 before = sum(other.sheet.title == chart.sheet.title for other in charts[:number])
                 corner = chart.options["cell"] or f"{letter(chart.sheet.size[1] + 2)}{2 + 16 * before}"
@@ -133,7 +94,7 @@ def _cell(value: Any, sheet: Sheet, number: int, as_text: Any) -> Any:
     if len(value) > MOST_TEXT:
         raise ShapeError(f"{sheet.where}: row {number} of the sheet has a text of {len(value)} characters; a cell of "
                          f"Excel holds {MOST_TEXT}")
-    if _CONTROL.search(value):
+    if CONTROL.search(value):
         raise ShapeError(f"{sheet.where}: row {number} of the sheet has a control character, which Excel cannot hold: "
                          f"{described(value)}")
     return as_text(value) if as_text is not None and value[:1] in ("=", "#") else value

@@ -4,64 +4,19 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
 
 from octo.errors import UsageError, nearest
+from step_library.kit.llm.backend import Backend, OnPiece, Reply, Request, estimated_tokens
 from step_library.kit.llm.failures import BadReply, LlmTimeout
-from step_library.kit.net.environment import with_secrets
+from step_library.kit.net.environment import shown, with_secrets
 from step_library.kit.values.ctx_values import described
 
 BACKEND, MODEL = "OCTO_LLM_BACKEND", "OCTO_LLM_MODEL"
 """Names in the environment: the backend and the model where a step names none."""
 DEFAULT_MODEL = "gpt-3.5-turbo"
-
-
-@dataclass(frozen=True)
-class Request:
-    """One call: `messages` are [{role, content}], `options` what the protocol has beside (temperature, max_tokens)."""
-
-    model: str
-    messages: Sequence[Mapping[str, str]]
-    options: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def text(self) -> str:
-        """All that is sent, for counting."""
-        return "\n".join(message["content"] for message in self.messages)
-
-
-@dataclass(frozen=True)
-class Reply:
-    """What came back. `estimated`: the service did not count the tokens, so they are guessed from the length.
-
-    `problem`: why it has no text; it was paid for all the same.
-    """
-
-    text: str
-    prompt_tokens: int
-    completion_tokens: int
-    estimated: bool = False
-    finish_reason: str = "stop"
-    problem: str = ""
-
-
-OnPiece = Callable[[str], None]
-
-
-class Backend(Protocol):
-    """`reply` is called from several threads; it raises LlmFailed, and gives its text piece by piece to `on_piece`."""
-
-    name: str
-    place: str
-    """Its address, without secrets; what is kept in the cache is kept for it."""
-    model: str | None
-    """The model where a step names none."""
-
-    def reply(self, request: Request, timeout: float, on_piece: OnPiece | None) -> Reply: ...
-
-    def close(self) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -84,11 +39,6 @@ SERVICES = {
 NAMES = (*SERVICES, "echo")
 
 
-def estimated_tokens(text: str) -> int:
-    """About how many tokens a text has: one for four bytes, at least one."""
-    return max(1, -(-len(text.encode(errors="replace")) // 4))
-
-
 def backend_of(params: Mapping[str, Any]) -> Backend:
     """The backend that the parameters name, else the environment, else openai. Never another one in its place."""
     if params["backend_fn"] is not None:
@@ -108,7 +58,7 @@ def _service(name: str, service: Service, base_url: str | None, key_name: str | 
     url = base_url or (os.environ.get("OPENAI_BASE_URL") if name == "openai" else None) or service.base_url
     if url is None:
         raise UsageError(f"base_url is missing: {name} has none of its own; such as https://NAME.openai.azure.com/openai/v1/")
-    url = with_secrets(url, "base_url")
+    place, url = shown(url), with_secrets(url, "base_url")
     if not url.startswith(("http://", "https://")):
         raise UsageError("base_url: it is to begin with http:// or https://")
     key_name = key_name or service.key_name
@@ -119,7 +69,7 @@ def _service(name: str, service: Service, base_url: str | None, key_name: str | 
             f"its base_url, and backend: echo works offline", hints=[f"export {key_name}=…", f"export {BACKEND}=echo"])
     from step_library.kit.llm.openai_client import OpenAIBackend
 
-    return OpenAIBackend(name, url, key, service.model)
+    return OpenAIBackend(name, url, place, key, service.model)
 
 
 class Echo:

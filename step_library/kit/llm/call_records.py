@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from step_library.kit.llm.backends import Backend, Reply, Request
+from step_library.kit.llm.backend import Backend, Reply, Request
 from step_library.kit.llm.calls import Call
 from step_library.kit.llm.spending import Spending
 from step_library.kit.records import records

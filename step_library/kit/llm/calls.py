@@ -14,7 +14,7 @@ from queue import Empty, SimpleQueue
 from octo.engine.retry import Retry
 from octo.errors import OctoError
 from octo.executors.threads import ThreadPool
-from step_library.kit.llm.backends import Backend, Reply, Request
+from step_library.kit.llm.backend import Backend, Reply, Request
 from step_library.kit.llm.failures import LlmFailed, LlmStopped, LlmTimeout
 
 GRACE = 2.0

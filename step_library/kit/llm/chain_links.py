@@ -19,12 +19,12 @@ from step_library.kit.values.expressions import compiled
 
 STEP = "ctx_llm_prompt_chain"
 ERRORS = "errors"
-OF_CHAIN = ("workers", "prompt_library")
+OF_CHAIN = ("prompt_library",)
 """Parameters that a link does not have of its own."""
 OVERRIDES = tuple(
     replace(param, default=None) for param in
-    (known.MODEL, known.TEMPERATURE, known.MAX_TOKENS, known.OPTIONS, *known.READING, *known.SENDING, *known.FAILING,
-     known.data_format("json")) if param.name not in OF_CHAIN)
+    (known.MODEL, known.TEMPERATURE, known.MAX_TOKENS, known.OPTIONS, *known.READING, *known.FAILING,
+     *known.sending("json")) if param.name not in OF_CHAIN)
 """What a link may say otherwise than the chain."""
 LINK = Table((
     Param("prompt", "str", help="the instruction", aliases=("instruction",)),
@@ -70,14 +70,16 @@ class Link:
         values = {key: plain(ctx, key) for key in ctx}
         return all(bool(test(values)) is wanted for test, wanted in self.tests)
 
-    def run(self, ctx: Ctx, session: Session) -> int:
-        """Ask and put the reply into ctx; its length."""
-        data = data_of(ctx, self.own["input_key"], self.where)
+    def run(self, ctx: Ctx, session: Session) -> int | None:
+        """Ask and put the reply into ctx; its length. None where a failure left nothing to be put there."""
+        try:
+            data = data_of(ctx, self.own["input_key"], self.where)
+        except MissingKey as missing:  # the link that writes it was skipped
+            return 0 if failed(ctx, missing, self.settings, self.out, STEP, ERRORS) else None
         name = ", ".join(self.keys)
         if not self.own["each"]:
             ask = Ask(self.where, self.prompt, data, self.settings, name)
-            asked(ctx, session, ask, self.settings, self.out, STEP, ERRORS)
-            return len(ask.text)
+            return len(ask.text) if asked(ctx, session, ask, self.settings, self.out, STEP, ERRORS) else None
         if not isinstance(data, list):
             raise ShapeError(f"{self.where}: with each ctx[{name!r}] is to be a list, not {described(data)}")
         asks = [Ask(f"{self.where}, element {place}", self.prompt, each, self.settings, name)
@@ -85,8 +87,7 @@ class Link:
         answer(ctx, session, asks, workers=self.settings["workers"])
         error = next((ask.error for ask in asks if ask.error), None)
         if error is not None:
-            failed(ctx, error, self.settings, self.out, STEP, ERRORS)
-            return 0
+            return 0 if failed(ctx, error, self.settings, self.out, STEP, ERRORS) else None
         put(ctx, self.out, [ask.value for ask in asks], self.settings, [ask.text for ask in asks])
         return sum(len(ask.text) for ask in asks)
 

@@ -45,7 +45,7 @@ def text_of(data: Any, data_format: str) -> str:
 def pieces_of(data: Any, data_format: str, chunk_chars: int | None) -> list[str]:
     """The data as texts of at most `chunk_chars` characters: a list by its elements, else cut where it reads best."""
     whole = text_of(data, data_format)
-    if chunk_chars is None or len(whole) <= chunk_chars:
+    if chunk_chars is None or len(whole) <= chunk_chars or data in ([], {}):
         return [whole]
     if chunk_chars < 1:
         raise UsageError(f"chunk_chars: a piece has 1 character or more, not {chunk_chars}")

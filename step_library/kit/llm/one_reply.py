@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from octo.errors import ShapeError
+from octo.store.values import copied
 from step_library.kit.llm.asking import Ask, Growing, answer, policy, put, written_down
 from step_library.kit.llm.messages import data_of, library_of, named
 from step_library.kit.llm.session import Session
@@ -29,22 +30,26 @@ def ask_one(ctx: Ctx, params: Mapping[str, Any], step: str, *, layout: str, erro
     return result if ask.error is None else {**result, "error": str(ask.error)}
 
 
-def asked(ctx: Ctx, session: Session, ask: Ask, params: Mapping[str, Any], out: str, step: str, errors: str) -> None:
-    """Ask, and put the value into `ctx[out]`; a failure is raised, written down, or replaced, as the settings say."""
+def asked(ctx: Ctx, session: Session, ask: Ask, params: Mapping[str, Any], out: str, step: str, errors: str) -> bool:
+    """Ask, and put the value into `ctx[out]`; a failure is raised, written down, or replaced, as the settings say.
+
+    Returns whether `ctx[out]` was written.
+    """
     with Growing(ctx, out, ask, params) as growing:
         answer(ctx, session, [ask], workers=params["workers"], **growing.how)
     if ask.error is None:
         put(ctx, out, ask.value, ask.settings, ask.text)
-        return
-    failed(ctx, ask.error, ask.settings, out, step, errors)
+        return True
+    return failed(ctx, ask.error, ask.settings, out, step, errors)
 
 
-def failed(ctx: Ctx, error: Exception, settings: Mapping[str, Any], out: str, step: str, errors: str) -> None:
-    """What becomes of a failure."""
+def failed(ctx: Ctx, error: Exception, settings: Mapping[str, Any], out: str, step: str, errors: str) -> bool:
+    """What becomes of a failure: it is raised, or `ctx[out]` gets the default (true), or stays as it is (false)."""
     if settings["error_to_ctx"]:
         written_down(ctx, errors, step, error)
     how = policy(settings)
     if how == "raise":
         raise error
     if how == "default":
-        ctx[out] = settings["default"]
+        ctx[out] = copied(settings["default"])  # in a dict it would be the recipe's own
+    return how == "default"

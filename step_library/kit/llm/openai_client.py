@@ -10,9 +10,8 @@ import time
 from typing import Any, cast
 
 from octo.errors import NotAvailable
-from step_library.kit.llm.backends import OnPiece, Reply, Request, estimated_tokens
+from step_library.kit.llm.backend import OnPiece, Reply, Request, estimated_tokens
 from step_library.kit.llm.failures import LlmFailed, LlmTimeout
-from step_library.kit.net.environment import shown
 
 try:
     import openai
@@ -45,11 +44,14 @@ class ServiceRefused(ServiceFailed, openai.APIStatusError):
 
 
 class OpenAIBackend:
-    """One client for all calls of a step, from several threads. It does not try again itself: `calls` does."""
+    """One client for all calls of a step, from several threads. It does not try again itself: `calls` does.
 
-    def __init__(self, name: str, base_url: str, key: str, model: str | None) -> None:
+    `place`: how messages and records name `base_url`.
+    """
+
+    def __init__(self, name: str, base_url: str, place: str, key: str, model: str | None) -> None:
         self.name = name
-        self.place = shown(base_url)
+        self.place = place
         self.model = model
         self._key = key
         self._client = openai.OpenAI(api_key=key, base_url=base_url, max_retries=0)

@@ -12,7 +12,7 @@ from typing import Any
 
 from octo.context import Context
 from step_library.kit.files.file_io import write_whole
-from step_library.kit.llm.backends import Backend, Reply, Request
+from step_library.kit.llm.backend import Backend, Reply, Request
 from step_library.kit.values.ctx_copies import table
 from step_library.kit.values.ctx_values import Ctx
 from step_library.kit.values.json_values import canonical

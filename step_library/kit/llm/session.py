@@ -1,7 +1,7 @@
 """The calls of one step: from the cache where they can be, within the budget, in parallel, each counted and recorded.
 
     with Session(ctx, params, "ctx_llm_tool") as session:
-        answer = session.answers([ask])[0]
+        session.answer([question], workers=1)
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from typing import Any
 from octo.context import Context
 from octo.engine.retry import Retry
 from octo.errors import OctoError, UsageError
-from step_library.kit.llm.backends import MODEL, Reply, Request, backend_of
+from step_library.kit.llm.backend import Reply, Request
+from step_library.kit.llm.backends import MODEL, backend_of
 from step_library.kit.llm.call_records import CallRecords
 from step_library.kit.llm.calls import Call, Calls
 from step_library.kit.llm.failures import BadReply, LlmFailed

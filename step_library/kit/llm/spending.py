@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from octo.errors import UsageError, nearest
-from step_library.kit.llm.backends import Request, estimated_tokens
+from step_library.kit.llm.backend import Request, estimated_tokens
 from step_library.kit.llm.failures import BudgetExceeded
 from step_library.kit.records import records
 from step_library.kit.values.ctx_values import Ctx

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from octo.errors import UsageError
 from octo.scriptlet import Param, call
 from step_library.kit.values.ctx_values import Ctx, described
+from step_library.kit.work.callers import caller
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -35,18 +36,25 @@ class Block:
             raise UsageError(f"{name}: ctx is a dict or a Context, not {described(ctx)}")
         self._name, self._ctx, self._step, self._opened = name, ctx, step, opened
         self._keeps_result = result
-        self._entered: list[AbstractContextManager[Any]] = []
+        self._entered: dict[tuple[int, int], list[AbstractContextManager[Any]]] = {}
+        """What each thread, or task, has open, innermost last: one block may be used by several at once."""
 
     def __enter__(self) -> dict[str, Any]:
         if self._ctx is None:
             raise UsageError(f"with {self._name}(…): give it ctx, then the name of the step")
         manager = self._opened(self._ctx, self._step, None)
         more: dict[str, Any] = manager.__enter__()
-        self._entered.append(manager)
+        self._entered.setdefault(caller(), []).append(manager)
         return more
 
     def __exit__(self, *how: Any) -> bool | None:
-        return self._entered.pop().__exit__(*how)
+        me = caller()
+        if me not in self._entered:  # it is ended by another than began it
+            me = next(reversed(self._entered))
+        manager = self._entered[me].pop()
+        if not self._entered[me]:
+            del self._entered[me]
+        return manager.__exit__(*how)
 
     async def __aenter__(self) -> dict[str, Any]:
         return self.__enter__()

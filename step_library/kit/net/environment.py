@@ -34,7 +34,12 @@ def _of(name: str, what: str) -> str:
 
 
 def shown(url: str) -> str:
-    """A URL as messages show it: without user, password, query and fragment, which may hold secrets."""
+    """A URL as messages show it: without user, password, query and fragment, which may hold secrets.
+
+    Give it the URL as it was given, with `${NAME}`: a path may hold secrets too.
+    """
+    if "@" in url and "://" not in url:
+        return "the URL"
     try:
         parts = urlsplit(url)
         host = parts.netloc.rpartition("@")[2]

@@ -24,6 +24,9 @@ TIMEOUT = 30.0
 
 ONCE = Retry()
 
+_PLACE = "place_as_given"
+"""Of an answer: what was called, with each `${NAME}` as it was given; in `url` the environment's values stand."""
+
 PASSING = (429, 500, 502, 503, 504)
 """Answers that a new try may better."""
 
@@ -71,6 +74,7 @@ def call(method: str, url: str, *, headers: Mapping[str, str] | None = None, tim
         made += 1
         try:
             answer = requests.request(method, sent_to, headers=sent_headers, timeout=timeout, **more)
+            setattr(answer, _PLACE, place)
             failed: HttpFailed | None = None
             again = answer.status_code in PASSING and made < retry.attempts
         except (requests.exceptions.InvalidURL, requests.exceptions.MissingSchema, requests.exceptions.InvalidSchema,
@@ -94,7 +98,7 @@ def checked(answer: requests.Response) -> requests.Response:
     """The answer; HttpRefused, with the beginning of what it says, where its status is 400 or above."""
     if answer.status_code >= 400:
         said = " ".join(answer.text[:200].split())
-        raise HttpRefused(f"{answer.request.method} {shown(answer.url)}: {answer.status_code} {answer.reason}"
+        raise HttpRefused(f"{_place(answer)}: {answer.status_code} {answer.reason}"
                           + (f": {said}" if said else ""), answer.status_code)
     return answer
 
@@ -104,8 +108,12 @@ def json_of(answer: requests.Response) -> Any:
     try:
         return answer.json()
     except ValueError:
-        raise NotJson(f"{answer.request.method} {shown(answer.url)}: the answer is no JSON but "
+        raise NotJson(f"{_place(answer)}: the answer is no JSON but "
                       f"{answer.text[:60]!r}") from None
+
+
+def _place(answer: requests.Response) -> str:
+    return getattr(answer, _PLACE, None) or f"{answer.request.method} {shown(answer.url)}"
 
 
 def _tries(made: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from octo.param import grouped
 from octo.scriptlet import Param
 
 TYPE = Param("type", "str", help="the channel: slack, teams, webhook, email, or one of your own")
@@ -9,15 +10,17 @@ TEXT = [
     Param("message", "str | null", None, "the text to post (slack, teams, webhook)"),
     Param("use_template", "bool", False, "put values of ctx where the texts have {key}, {ctx[key][0]} or {timestamp}"),
 ]
-WEB = [
+WEB = grouped(
+    "slack, teams, webhook",
     Param("webhook_url", "str | list[str] | null", None, "the webhook, or several; else SLACK_WEBHOOK_URL, "
           "TEAMS_WEBHOOK_URL or NOTIFY_WEBHOOK_URL of the environment; ${NAME} in it comes from there too"),
     Param("blocks", "list | null", None, "Slack blocks, beside the message"),
     Param("attachments", "list | null", None, "Slack attachments, beside the message"),
     Param("data", "dict | null", None, "the JSON that a webhook is sent, instead of {message, subject}"),
     Param("headers", "dict[str]", {}, "HTTP headers of a webhook, such as Authorization: Bearer ${NAME}"),
-]
-MAIL = [
+)
+MAIL = grouped(
+    "email",
     Param("to", "str | list[str] | null", None, "who gets the e-mail: an address, or several"),
     Param("subject", "str | null", None, "subject of the e-mail, heading of a Teams card"),
     Param("body", "str | null", None, "the e-mail as plain text"),
@@ -33,8 +36,10 @@ MAIL = [
     Param("bcc", "str | list[str] | null", None, "who gets a copy that the others do not see"),
     Param("html", "str | null", None, "the e-mail as HTML, beside the plain text"),
     Param("attach", "list[path]", [], "files that go with the e-mail"),
-]
-SENDING = [
+)
+HOW = "how it is sent"
+SENDING = grouped(
+    HOW,
     Param("timeout", "number", 30.0, "seconds for one try"),
     Param("retries", "int", 0, "how often it is tried again where that can help"),
     Param("retry_delay", "number", 1.0, "seconds before the first new try; doubled for each next one"),
@@ -42,5 +47,5 @@ SENDING = [
     Param("async_notify", "bool", False, "send it in the background, as a job in ctx['jobs']"),
     Param("record", "bool", True, "keep each try in ctx['notifications']"),
     Param("settings", "dict", {}, "settings of a channel of your own"),
-]
+)
 PARAMS = [TYPE, *TEXT, *WEB, *MAIL, *SENDING]

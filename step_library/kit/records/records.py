@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from octo.context import Context
@@ -27,7 +27,6 @@ LEVELS = {"TRACE": 5, "DEBUG": 10, "INFO": 20, "SUCCESS": 25, "WARN": 30, "WARNI
 """How grave the known levels are; a level of another name counts as INFO."""
 
 LOCK = threading.Lock()
-"""Held by whoever changes a list of entries in a plain dict."""
 """Held by whoever changes a list of entries in a plain dict."""
 
 
@@ -48,16 +47,12 @@ def check_list(ctx: Ctx, key: str, keep: int | None = None) -> None:
 def append(ctx: Ctx, key: str, entry: Mapping[str, Any], keep: int | None = None) -> int:
     """Add an entry to the list at `key`, made where there is none; how many there are now.
 
-    InvalidValue names the place of what is no JSON. With `keep` only so many stay, the newest: a change of the whole
-    list, so steps that run in parallel would clash.
+    InvalidValue names the place of what is no JSON. With `keep` only so many stay, the newest.
     """
     new = checked(dict(entry), (key,))
     check_list(ctx, key, keep)
     if isinstance(ctx, Context):
-        ctx.record(key, new)
-        if keep is not None and len(ctx[key]) > keep:
-            with ctx.transaction():
-                del ctx[key][:-keep]
+        ctx.record(key, new, keep=keep)
         return len(ctx[key])
     with LOCK:
         entries = ctx.setdefault(key, [])
@@ -116,16 +111,26 @@ def grave(level: Any) -> int:
 def chosen(entries: Iterable[Any], *, at_least: str | None = None, since: Any = None, keyword: str | None = None,
            **fields: Any) -> list[dict[str, Any]]:
     """Copies of those entries that fit: from a level up, not older than, with a text in them, of these fields."""
+    fits = chooser(at_least=at_least, since=since, keyword=keyword, **fields)
+    return [dict(entry) for entry in entries if fits(entry)]
+
+
+def chooser(*, at_least: str | None = None, since: Any = None, keyword: str | None = None,
+            **fields: Any) -> Callable[[Any], bool]:
+    """Whether an entry fits; what `chosen` asks."""
     begin = None if since is None else as_moment(since)
-    found = []
-    for each in entries:
-        if not isinstance(each, Mapping):
-            continue
-        entry = dict(each)
-        written = moment(entry)
-        if ((at_least is None or grave(entry.get("level", "INFO")) >= grave(at_least))
-                and (begin is None or (written is not None and written >= begin))
-                and (keyword is None or any(keyword.casefold() in str(value).casefold() for value in entry.values()))
-                and all(name in entry and entry[name] == value for name, value in fields.items())):
-            found.append(entry)
-    return found
+
+    def fits(entry: Any) -> bool:
+        if not isinstance(entry, Mapping):
+            return False
+        if at_least is not None and grave(entry.get("level", "INFO")) < grave(at_least):
+            return False
+        if begin is not None:
+            written = moment(entry)
+            if written is None or written < begin:
+                return False
+        if keyword is not None and not any(keyword.casefold() in str(value).casefold() for value in entry.values()):
+            return False
+        return all(name in entry and entry[name] == value for name, value in fields.items())
+
+    return fits

@@ -14,6 +14,7 @@ from octo.context import Context
 from octo.errors import MissingKey, ShapeError, nearest
 from octo.store import ParameterStore, current_instance, running_step, spell
 from octo.store.files import free_name, time_name
+from step_library.kit.text.placeholders import fill, places
 from step_library.kit.values.ctx_values import Ctx
 
 MASK = "****"
@@ -102,10 +103,10 @@ def file_name(out: str, stem: str) -> Path:
     if out == "auto":
         out = f"Logs/{stem}_{{datetime}}.json"
     step = running_step()
-    values = {"datetime": time_name(), "timestamp": str(int(time.time())), "step": step.who if step else "step",
-              "runid": run_id() or "run"}
-    filled = re.sub(r"\{(datetime|timestamp|step|runid)\}", lambda found: values[found[1]].replace("/", "_"), out)
-    return _free(Path(filled)) if "{datetime}" in out or "{timestamp}" in out else Path(filled)
+    values = {"datetime": time_name(), "timestamp": str(int(time.time())),
+              "step": (step.who if step else "step").replace("/", "_"), "runid": (run_id() or "run").replace("/", "_")}
+    filled = Path(fill(out, values, "out"))
+    return _free(filled) if {"datetime", "timestamp"} & set(places(out, "out")) else filled
 
 
 def _free(path: Path) -> Path:

@@ -6,16 +6,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from octo.context import Context
-from octo.errors import NotAvailable
-from octo.store import checked
-from octo.store.memory import MemoryState
 from octo.store.values import copied
 from step_library.kit.records.records import LOCK, check_list
 from step_library.kit.values.ctx_values import Ctx
 
 Test = Callable[[Any], Any]
-Choose = Callable[[Sequence[Any]], Sequence[int]]
-"""Of all entries, the positions of those that go."""
 Change = Callable[[Any], Any]
 
 
@@ -31,66 +26,18 @@ def take(ctx: Ctx, key: str, which: Test, *, to: str | None = None, limit: int |
     if to is not None:
         check_list(ctx, to)
     if isinstance(ctx, Context):
-        return _from_context(ctx, key, lambda entries: _fitting(entries, which)[:limit], to, changed)
+        return ctx.take(key, which, to=to, limit=limit, changed=changed)
     # Not under the lock: `which` may take its time, or add an entry itself.
     wanted = {id(entry) for entry in list(ctx.get(key, ())) if which(entry)}
-    return _from_dict(ctx, key, lambda entries: _fitting(entries, lambda entry: id(entry) in wanted)[:limit], to,
-                      changed)
-
-
-def keep_newest(ctx: Ctx, key: str, count: int) -> None:
-    """Remove the oldest entries of the list at `key`, so that at most so many are left; a record as well."""
-    check_list(ctx, key)
-
-    def oldest(entries: Sequence[Any]) -> Sequence[int]:
-        return range(max(0, len(entries) - count))
-
-    if isinstance(ctx, Context):
-        _from_context(ctx, key, oldest)
-    else:
-        _from_dict(ctx, key, oldest)
-
-
-def _fitting(entries: Sequence[Any], which: Test) -> list[int]:
-    return [place for place, entry in enumerate(entries) if which(entry)]
-
-
-def _from_dict(ctx: Ctx, key: str, choose: Choose, to: str | None = None, changed: Change | None = None) -> list[Any]:
     with LOCK:
         entries = ctx.setdefault(key, [])
-        places = choose(entries)
+        places = [place for place, entry in enumerate(entries) if id(entry) in wanted][:limit]
         taken = [entries[place] for place in places]
         moved = taken if changed is None else [changed(entry) for entry in copied(taken)]
         entries[:] = _left(entries, places, moved if changed is not None and to is None else [])
         if to is not None and taken:
             ctx.setdefault(to, []).extend(moved)
         return list(copied(taken))
-
-
-def _from_context(ctx: Context, key: str, choose: Choose, to: str | None = None,
-                  changed: Change | None = None) -> list[Any]:
-    if ctx.in_a_run and isinstance(ctx._access.file, MemoryState):
-        raise NotAvailable(f"entries of ctx[{key!r}] are taken by steps that run in the run's own process (executor: "
-                           "thread): a worker has a copy of ctx, so another step could take the same")
-    with ctx._access.changing() as tx:
-        place = ctx._at(key)
-        there = tx.get(place, None)
-        if there is None:
-            tx.append(place, [], record=True)
-            return []
-        places = choose(there)
-        if not places:
-            return []
-        taken, first, end = [there[number] for number in places], places[0], places[-1] + 1
-        moved = taken if changed is None else [changed(entry) for entry in copied(taken)]
-        left = _left(there[first:end], [number - first for number in places],
-                     moved if changed is not None and to is None else [])
-        # A record: parallel takers do not clash, and no undo puts back what somebody may have acted upon.
-        tx.apply({"op": "splice", "path": list(place), "start": first, "count": end - first,
-                  "items": checked(left, place), "old": there[first:end], "record": True})
-        if to is not None:
-            tx.append(ctx._at(to), moved, record=True)
-        return taken
 
 
 def _left(entries: list[Any], places: Sequence[int], instead: list[Any]) -> list[Any]:

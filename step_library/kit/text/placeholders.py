@@ -14,14 +14,16 @@ from octo.errors import MissingKey, UsageError, nearest
 _PARSE = string.Formatter()
 
 
-def fill(text: str, names: Mapping[str, Any], what: str = "template", shown: Callable[[str], str] = str) -> str:
+def fill(text: str, names: Mapping[str, Any], what: str = "template", shown: Callable[[str], str] = str, *,
+         strict: bool = True) -> str:
     """The text with its places filled; `{{` and `}}` stand for braces.
 
     `{name}`, `{name[key][0]}`, `{name:.2f}`, `{name!r}`, `{name|used where there is none}`. MissingKey names the
     place that has no value, UsageError what is no place; `what` is the parameter that the text stands in. `shown`
-    makes of a value's text what is to stand there, such as HTML.
+    makes of a value's text what is to stand there, such as HTML. Not `strict`: what is no place, or has no value,
+    stays as it is, as in text that has JSON in it.
     """
-    return "".join(_filled(text, names, what, shown))
+    return "".join(_filled(text, names, what, shown, strict))
 
 
 def places(text: str, what: str = "template") -> list[str]:
@@ -30,24 +32,45 @@ def places(text: str, what: str = "template") -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def _filled(text: str, names: Mapping[str, Any], what: str, shown: Callable[[str], str]) -> Iterator[str]:
-    for literal, field, spec, conversion in _parsed(text, what):
+def _filled(text: str, names: Mapping[str, Any], what: str, shown: Callable[[str], str],
+            strict: bool) -> Iterator[str]:
+    try:
+        parsed = _parsed(text, what)
+    except UsageError:
+        if strict:
+            raise
+        yield text
+        return
+    for literal, field, spec, conversion in parsed:
         yield literal
         if field is None:
             continue
-        path, default = _split(field, what)
         try:
-            value = _value(path, names)
-        except MissingKey as error:
-            if default is None:
-                raise MissingKey(f"{what}: {{{field}}}: {error.message}") from None
-            yield default
-            continue
-        try:
-            value = _PARSE.convert_field(value, conversion) if conversion else value
-            yield shown(format(value, fill(spec or "", names)))
-        except (ValueError, TypeError) as error:
-            raise UsageError(f"{what}: {{{field}:{spec}}}: {error}") from None
+            yield _value_text(field, spec, conversion, names, what, shown)
+        except (MissingKey, UsageError):
+            if strict:
+                raise
+            inside = f":{fill(spec, names, what, strict=False)}" if spec else ""
+            yield "{" + field + (f"!{conversion}" if conversion else "") + inside + "}"
+
+
+def _value_text(field: str, spec: str | None, conversion: str | None, names: Mapping[str, Any], what: str,
+                shown: Callable[[str], str]) -> str:
+    """What stands in one place."""
+    path, default = _split(field, what)
+    if "." in path[0] and path[0] not in names:
+        raise _no_place(field, what)
+    try:
+        value = _value(path, names)
+    except MissingKey as error:
+        if default is None:
+            raise MissingKey(f"{what}: {{{field}}}: {error.message}") from None
+        return default
+    try:
+        value = _PARSE.convert_field(value, conversion) if conversion else value
+        return shown(format(value, fill(spec or "", names)))
+    except (ValueError, TypeError) as error:
+        raise UsageError(f"{what}: {{{field}:{spec}}}: {error}") from None
 
 
 def _parsed(text: str, what: str) -> list[tuple[str, str | None, str | None, str | None]]:
@@ -61,9 +84,13 @@ def _split(field: str, what: str) -> tuple[list[str], str | None]:
     """`a[b][0]|c` as (["a", "b", "0"], "c")."""
     name, bar, default = field.partition("|")
     first, *keys = name.strip().split("[")
-    if not first.strip() or any(not key.endswith("]") for key in keys) or "." in first:
-        raise UsageError(f"{what}: {{{field}}} is no place for a value: write {{name}} or {{name[key]}}")
+    if not first.strip() or any(not key.endswith("]") for key in keys):
+        raise _no_place(field, what)
     return [first.strip(), *(key[:-1].strip("'\"") for key in keys)], default if bar else None
+
+
+def _no_place(field: str, what: str) -> UsageError:
+    return UsageError(f"{what}: {{{field}}} is no place for a value: write {{name}} or {{name[key]}}")
 
 
 def _value(path: list[str], names: Mapping[str, Any]) -> Any:

@@ -7,6 +7,7 @@ from typing import Any
 
 from octo.context import Context
 from octo.errors import MissingKey, ShapeError, nearest
+from octo.store.values import copied
 
 Ctx = MutableMapping[str, Any]
 
@@ -24,6 +25,11 @@ def plain_list(ctx: Ctx, key: str) -> list[Any]:
     if not isinstance(found, (list, tuple)):
         raise ShapeError(f"ctx[{key!r}] is to be a list, not {described(found)}")
     return list(found) if isinstance(found, tuple) else found
+
+
+def put(ctx: Ctx, key: str, value: Any) -> None:
+    """Set a key by value, as a Context does by itself: what is changed there later changes nothing elsewhere."""
+    ctx[key] = value if isinstance(ctx, Context) else copied(value)
 
 
 def described(value: Any) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from octo.errors import NotAvailable, UsageError
+from octo.errors import NotAvailable, ShapeError, UsageError
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     "abs": abs, "all": all, "any": any, "bool": bool, "float": float, "int": int, "len": len, "max": max, "min": min,
@@ -16,8 +16,15 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
 }
 
 
+class ExpressionFailed(ShapeError):
+    """An expression that cannot be made out for these values, such as a text that is compared with a number."""
+
+
 def compiled(text: str, names: Sequence[str]) -> Callable[..., Any]:
-    """A function of the values of `names`, in their order. UsageError where the text is no such expression."""
+    """A function of the values of `names`, in their order. UsageError where the text is no such expression.
+
+    The function raises ExpressionFailed (a ValueError and a TypeError) where it does not fit the values.
+    """
     try:
         from simpleeval import EvalWithCompoundTypes, InvalidExpression
     except ImportError:
@@ -35,5 +42,20 @@ def compiled(text: str, names: Sequence[str]) -> Callable[..., Any]:
         except InvalidExpression as error:
             raise UsageError(f"the expression {text!r}: {error}; it may use {', '.join(names)} and the functions "
                              f"{', '.join(FUNCTIONS)}") from None
+        except Exception as error:
+            raise ExpressionFailed(f"the expression {text!r}: {type(error).__name__}: {error}") from None
 
     return evaluate
+
+
+def condition(text: str, names: Sequence[str]) -> Callable[..., bool]:
+    """The same as a yes or no; values that the expression does not fit are a no."""
+    evaluate = compiled(text, names)
+
+    def holds(*values: Any) -> bool:
+        try:
+            return bool(evaluate(*values))
+        except ExpressionFailed:
+            return False
+
+    return holds

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import math
 from collections.abc import Mapping
+from datetime import date, time, timedelta
+from decimal import Decimal
 from typing import Any
 
 PLAIN = {type(None), bool, int, str, list, dict}
@@ -28,6 +31,39 @@ def _plain_row(row: Any) -> Any:
     if hasattr(row, "tolist"):
         row = row.tolist()
     return None if isinstance(row, float) and not math.isfinite(row) else row
+
+
+def json_cell(value: Any) -> Any:
+    """A value from a file or database as JSON has it.
+
+    Dates and times are ISO text, spans of time seconds, decimals numbers, bytes text (base64 where they are none),
+    NaN and infinities null; of anything else its text.
+    """
+    if value is None or isinstance(value, (bool, int, str)):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(key): json_cell(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [json_cell(each) for each in value]
+    if isinstance(value, (date, time)):  # a datetime is a date
+        return value.isoformat()
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    if isinstance(value, Decimal):
+        whole = value.is_finite() and value == value.to_integral_value()
+        return int(value) if whole else json_cell(float(value))
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        return _text_of(bytes(value))
+    return str(value)
+
+
+def _text_of(data: bytes) -> str:
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return base64.b64encode(data).decode()
 
 
 def not_json(value: Any) -> str:

@@ -8,6 +8,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from octo.errors import MissingKey, NotAvailable, ShapeError, nearest
+from octo.param import ParamError
 from step_library.kit.values.ctx_values import described
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ def columns_of(
     `rows` are lists, or dicts of one column a key. `headers` names the columns, True: the first row does. `select`
     takes some of them, by name or by position. ShapeError (a ValueError) names the place of what does not fit.
     """
+    if select is not None and not select:
+        raise ParamError(f"{where}: no column is chosen; leave the parameter out for all of them")
     if rows and isinstance(rows[0], dict):
         return _from_dicts(rows, where, select)
     names: list[str] | None = None
@@ -62,12 +65,16 @@ def columns_of(
 def _from_dicts(
     rows: Sequence[dict[str, Any]], where: str, select: Sequence[Any] | None
 ) -> tuple[list[str], Matrix]:
-    names = list(dict.fromkeys(name for row in rows for name in row)) if select is None else list(map(str, select))
-    known = set().union(*rows)
+    if not all(issubclass(kind, dict) for kind in set(map(type, rows))):
+        number = next(number for number, row in enumerate(rows) if not isinstance(row, dict))
+        raise ShapeError(f"{where}: row {number} is to be a dict, as the first is, not {described(rows[number])}")
+    known = {str(key): key for key in dict.fromkeys(key for row in rows for key in row)}
+    names = list(known) if select is None else list(map(str, select))
     for name in names:
         if name not in known:
             raise MissingKey(f"{where}: no row has a column {name!r}{nearest(name, known)}")
-    cells = [tuple(map(row.get, names)) for row in rows]
+    keys = [known[name] for name in names]
+    cells = [tuple(map(row.get, keys)) for row in rows]
     return names, _numbers(cells, where, names)
 
 
