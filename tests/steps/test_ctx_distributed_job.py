@@ -241,7 +241,7 @@ def test_secrets_are_sent_and_kept_nowhere(ctx: Any, monkeypatch: pytest.MonkeyP
     ({"job_id": "j", "timeout": 0}, UsageError, "timeout is more than 0"),
     ({"job_id": "j", "attempts": 0}, UsageError, "attempts is 1 or more"),
     ({"jobs": [{"job_id": "a"}], "job_id": "j"}, ParamError, "for several jobs"),
-    ({"jobs": [{"job_id": "a"}, {"job_id": "a"}], "mode": "poll"}, ParamError, r"jobs\[1\].*of its own"),
+    ({"jobs": [{"job_id": "a"}, {"job_id": "a"}], "mode": "poll"}, ParamError, r"jobs\[1\].*another one"),
     ({"jobs": [{"id": "a"}]}, ParamError, r"jobs\[0\]: unknown parameter 'id'"),
 ])
 def test_mistakes_send_nothing(ctx: Any, params: dict[str, Any], error: type[Exception], said: str) -> None:

@@ -52,3 +52,12 @@ def test_functions_of_a_server_are_looked_for_before_a_run(tmp_path: Path) -> No
           - {name: a, module: ctx_job_server, params: {tasks: {root: "math:sqr"}, port: 0}}
     """)
     assert "did you mean sqrt?" in str(project.refused()) and not project.instance.exists()
+
+
+def test_jobs_for_a_server_are_checked_before_a_run(tmp_path: Path) -> None:
+    project = Project(tmp_path / "p")
+    project.recipe("""
+        steps:
+          - {name: a, module: ctx_distributed_job, params: {server_url: "http://localhost:1", jobs: [{payload: {}}]}}
+    """)
+    assert "jobs[0]: parameter 'job_id' is missing" in str(project.refused()) and not project.instance.exists()
