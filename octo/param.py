@@ -86,6 +86,10 @@ class Param:
             raise ParamError(f"parameter {self.name!r} is to be one of {allowed}, not {_short(given)}{near}")
         return found
 
+    def mistakes_around_templates(self, given: Any) -> list[str]:
+        """What is wrong in a value that has templates in it, as far as that can be told before they are rendered."""
+        return []
+
     def __str__(self) -> str:
         kind = "" if type_text(self.type) == "any" else f": {type_text(self.type)}"
         return f"{self.name}{kind}" if self.required else f"{self.name}{kind} = {self.default!r}"
@@ -149,7 +153,7 @@ class Table:
         return found
 
     def mistakes(self, given: Mapping[str, Any], templated: Collection[str] = ()) -> list[str]:
-        """All that does not fit. The values of `templated` names are not known yet."""
+        """All that does not fit. The values of `templated` names are not known yet, or not all of them."""
         found: list[str] = []
         used: dict[str, str] = {}
         for name, value in given.items():
@@ -161,11 +165,13 @@ class Table:
             if param.name in used:
                 found.append(_twice(used[param.name], name))
             used[param.name] = name
-            if name not in templated:
-                try:
-                    param.value(value)
-                except OctoError as error:
-                    found.append(error.message)
+            if name in templated:
+                found += param.mistakes_around_templates(value)
+                continue
+            try:
+                param.value(value)
+            except OctoError as error:
+                found.append(error.message)
         missing = (param for param in self.params if param.required and param.name not in used)
         found += [self._missing(param) for param in missing]
         unknown = {name for name, given_as in used.items() if given_as in templated}

@@ -6,6 +6,7 @@ import inspect
 import json
 import re
 import sys
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import click
 
 from octo.cli.command import debug_option, examples_epilog
 from octo.cli.printing import print_json
-from octo.errors import BadJson, OctoError, UsageError, quoted
+from octo.errors import BadJson, OctoError, StepFailed, UsageError, quoted
 from octo.param import Param, table_of
 from octo.value_types import type_text
 
@@ -186,7 +187,15 @@ def _run(name: str, target: Any, params: dict[str, Any], ctx_file: str | None = 
 
     before = _read(ctx_file) if ctx_file else {}
     ctx = Context(before, who=name)
-    result = call(target, ctx, params)
+    try:
+        result = call(target, ctx, params)
+    except OctoError:
+        raise
+    except Exception as error:
+        told = _raised(name, error)
+        if told is None:
+            raise
+        raise told from error
     _wait_for_jobs(name, result, JOBS_TIMEOUT if jobs_timeout is None else jobs_timeout)
     after = {key: ctx.plain(key) for key in ctx}
     changed = {key: value for key, value in after.items() if key not in before or before[key] != value}
@@ -205,6 +214,35 @@ def _run(name: str, target: Any, params: dict[str, Any], ctx_file: str | None = 
     for key in gone:
         click.echo(f"ctx {key} is gone")
     return 0
+
+
+def _raised(name: str, error: Exception) -> OctoError | None:
+    """What the step, or a function that it was given, raised; of a function with its name and line.
+
+    None where the error says all by itself, such as that of a file that is not there.
+    """
+    import sysconfig
+
+    import octo
+    import step_library
+    from octo.shared_names import below
+
+    def is_below(frame: traceback.FrameSummary, *folders: str) -> bool:
+        return any(below(frame.filename, folder) for folder in folders)
+
+    called = None
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        if is_below(frame, octo.__path__[0], step_library.__path__[0]):
+            break
+        called = frame
+    if called is None or is_below(called, sysconfig.get_path("stdlib")):
+        if isinstance(error, OSError):
+            return None
+        who = name
+    else:
+        who = f"{name}: {called.name} ({Path(called.filename).name}, line {called.lineno})"
+    what = f"{type(error).__name__}: {error}".removesuffix(": ")
+    return StepFailed(f"{who} raised {what}; --debug shows the traceback")
 
 
 def _wait_for_jobs(name: str, result: Any, timeout: float) -> None:

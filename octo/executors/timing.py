@@ -135,3 +135,24 @@ def _cron_time(text: str, now: float) -> float | None:
     except CronSimError as error:
         raise InvalidValue(f"cron: {text!r}: {error}; it is such as */5 * * * *") from None
     return None
+
+
+def next_call(timing: Timing, last: float | None = None) -> tuple[float, float] | None:
+    """When the next call is due, by time.monotonic() and in epoch seconds; None where there is none.
+
+    `last` is when the one before began, None in front of the first.
+    """
+    if last is not None and not timing.repeats:
+        return None
+    now, clock = time.monotonic(), time.time()
+    if timing.interval is not None:
+        moment = next_turn(now if last is None else last, timing.interval)
+        return moment, clock + moment - now
+    due = timing.next_time(clock)
+    return None if due is None else (now + due - clock, due)
+
+
+def next_turn(last: float, interval: float) -> float:
+    """The first moment of the row last + interval, last + 2 * interval, … to come: late ones are not made up for."""
+    missed = max(0.0, (time.monotonic() - last) // interval)
+    return last + (missed + 1) * interval

@@ -14,7 +14,8 @@ import logging
 import secrets
 import threading
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from octo.access import Access
 from octo.context import Context
 from octo.engine.work import Call
 from octo.errors import UsageError
-from octo.executors.jobs import DONE, ERROR, LIVE, Job, JobPool, Limit, current_job, is_live
+from octo.executors.jobs import DONE, ERROR, LIVE, RECORDED, Job, JobPool, Limit, current_job, is_live
 from octo.executors.timing import Timing
 from octo.resolve import resolve
 from octo.scriptlet import call as call_body
@@ -48,6 +49,8 @@ class RunJobs:
         self._authors: dict[str, Author] = {}
         self._handles: dict[str, Access] = {}
         self._changed = threading.Condition()
+        self._coming: set[str] = set()
+        """Ids of jobs that are being submitted."""
         self._is_silent = False
 
     # -- what a step asks for ----------------------------------------------------------------------
@@ -77,27 +80,45 @@ class RunJobs:
         target = resolve(function) if isinstance(function, str) else function
         name = name or getattr(target, "__name__", "job")
         id = job_id or f"{name}-{secrets.token_hex(4)}"
-        known = self._pool.get(id)
-        if known is not None and known.status in LIVE:
-            raise UsageError(f"a job {id} is {known.status} already: give this one another id, or cancel that one")
         about: dict[str, Any] = {"step": author.who}
         if periodic or interval:
             about["interval"] = interval or 1.0
         if schedule is not None:
             about["schedule"] = dict(schedule)
+        kept: dict[str, Any] | None = None
         if isinstance(function, str):
             about["target"] = function
             if periodic or interval or schedule is not None:
-                kept = {"params": params and dict(params), "args": list(args), "visit": author.visit, "name": name}
-                self._keep(id, checked({**about, **kept}, (KEY, id)))
-        who = self._authors[id] = Author(f"{author.who}:{id}", author.visit, 0, self._instance)
-        self._about[id] = about
+                more = {"params": params and dict(params), "args": list(args), "visit": author.visit, "name": name}
+                kept = checked({**about, **more}, (KEY, id))
+        who = Author(f"{author.who}:{id}", author.visit, 0, self._instance)
 
         def work() -> Any:
             return self._call(id, who, target, params, list(args) or None)
 
-        return self._pool.submit(work, job_id=id, periodic=periodic, interval=interval, timing=timing, name=name,
-                                 limit=limit, after=after, beyond=beyond)
+        with self._id_taken(id):
+            if kept is not None:
+                self._keep(id, kept)
+            self._authors[id], self._about[id] = who, about
+            return self._pool.submit(work, job_id=id, periodic=periodic, interval=interval, timing=timing, name=name,
+                                     limit=limit, after=after, beyond=beyond)
+
+    @contextmanager
+    def _id_taken(self, id: str) -> Iterator[None]:
+        """The id of a new job; UsageError where it is in use. No lock is held meanwhile: who submits may hold ctx's."""
+        with self._changed:
+            known = self._pool.get(id)
+            state = "queued" if id in self._coming else known.status if known is not None else None
+            if state in LIVE:
+                raise UsageError(f"a job {id} is {state} already: give this one another id, or cancel that one")
+            self._coming.add(id)
+        try:
+            if known is not None:
+                known.wait(RECORDED)  # its end, which is about this id too
+            yield
+        finally:
+            with self._changed:
+                self._coming.discard(id)
 
     def get(self, id: str) -> Job | None:
         return self._pool.get(id)
@@ -107,7 +128,7 @@ class RunJobs:
 
     def cancel_of(self, step: str) -> None:
         """The attempt of the step has failed: what it has begun ends with it."""
-        for job in self._pool.jobs():
+        for job in reversed(self._pool.jobs()):  # else what comes after a cancelled one would fail
             if self._about.get(job.id, {}).get("step") == step and job.cancel():
                 self._forget(job.id)
 
@@ -132,7 +153,8 @@ class RunJobs:
         finally:
             access.closed = True
             with self._changed:
-                self._handles.pop(id, None)
+                if self._handles.get(id) is access:  # a cancelled one may still be at it when the next has its id
+                    del self._handles[id]
                 self._changed.notify_all()
 
     def _record(self, id: str, entry: dict[str, Any]) -> None:
@@ -184,7 +206,7 @@ class RunJobs:
         while not self._stopped() and time.monotonic() < give_up:
             if self._pool.wait(min(0.2, max(0.0, give_up - time.monotonic()))):
                 return
-        late = [job.id for job in self._pool.jobs() if not job.periodic and job.cancel()]
+        late = [job.id for job in reversed(self._pool.jobs()) if not job.periodic and job.cancel()][::-1]
         if late:
             why = "the run was asked to stop" if self._stopped() else f"not done within {timeout:g} s"
             log.warning("%s: cancelled, %s", ", ".join(late), why)

@@ -4,26 +4,26 @@ from __future__ import annotations
 
 from typing import Any
 
-from octo.scriptlet import Param, scriptlet
+from octo.scriptlet import scriptlet
 from step_library.kit.values.ctx_values import Ctx
-from step_library.kit.work.jobs import start_job
+from step_library.kit.work.job_control import jobs_before
+from step_library.kit.work.jobs import check_free
+from step_library.kit.work.queued_jobs import AT_END, JOB, check_lists, checked_job, start_queued
 
 
-@scriptlet(
-    params=[
-        Param("job_id", "str", help="name of the job in ctx['jobs']"),
-        Param("fn", "callable", help="the function: a library step's name or module:function"),
-        Param("args", "dict", {}, "its arguments, by name"),
-    ]
-)
+@scriptlet(params=[*JOB.params, *AT_END])
 def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
     """Start `fn(**args)` and go on; one whose parameters are (ctx, params) gets `args` as its params.
 
     `ctx["jobs"][job_id]` is {status: queued, running, done, error or cancelled, start, end, result or error}. What
     it raises never reaches the recipe. A function that takes long should look at `ctx.stop` and return. A job id that
-    is still running is refused.
+    is still running, or arguments that do not fit, are a ValueError before it begins. One that comes `after` a job
+    that fails, fails too. ctx_job_status waits for it and cancels it.
     """
-    start_job(ctx, params["job_id"], params["fn"], params["args"])
+    check_free(ctx, params["job_id"])
+    job = checked_job({param.name: params[param.name] for param in JOB.params})
+    check_lists(ctx, params)
+    start_queued(ctx, "ctx_bg_job", job, params, after=jobs_before(ctx, job["after"]))
     return {"started": True, "job_id": params["job_id"]}
 
 

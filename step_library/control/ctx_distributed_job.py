@@ -10,14 +10,13 @@ from octo.engine.retry import Retry
 from octo.errors import UsageError
 from octo.scriptlet import Param, scriptlet
 from step_library.kit.values.ctx_values import Ctx
-from step_library.kit.work.remote_jobs_given import ONE
+from step_library.kit.work.remote_jobs_given import JOBS, ONE
 
 
 @scriptlet(
     params=[
         *ONE,
-        Param("jobs", "list[dict] | null", None, "several jobs at once, each a dict with job_id, payload and, where it "
-              "differs, server_url; ctx['jobs_batch'] tells of all"),
+        JOBS,
         Param("mode", "str", "submit_and_poll", "submit: send and go on; poll: look once; wait: look until it ends; "
               "submit_and_poll: send and wait; cancel: end it at the server", ("action",),
               choices=("submit", "poll", "wait", "submit_and_poll", "cancel")),

@@ -2,49 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from octo.context import Context
-from octo.engine.retry import Retry
-from octo.errors import OctoError, StepFailed, StepTimeout
+from octo.errors import StepFailed, StepTimeout
 from octo.executors.jobs import Job, Limit
-from octo.param import ParamError, Table
-from octo.scriptlet import Param, call, scriptlet
-from step_library.kit.records import records
+from octo.param import ParamError
+from octo.scriptlet import Param, scriptlet
 from step_library.kit.values.ctx_values import Ctx
-from step_library.kit.work.calls import check_args
+from step_library.kit.values.entries import Entries
 from step_library.kit.work.job_control import jobs_before, wait_for_jobs
-from step_library.kit.work.jobs import check_free, jobs_of, start_job
+from step_library.kit.work.jobs import check_free, jobs_of
+from step_library.kit.work.queued_jobs import AT_END, JOB, check_lists, checked_job, start_queued
 
-JOB = Table((
-    Param("job_id", "str", help="its name in ctx['jobs']"),
-    Param("fn", "callable", help="the function: a library step's name or module:function"),
-    Param("args", "dict | null", None, "its arguments, by name"),
-    Param("retries", "int", 1, "how often it is called at most"),
-    Param("delay", "number", 2, "seconds before the second call"),
-    Param("backoff", "number", 2, "each further wait is so many times as long"),
-    Param("timeout", "number | null", None, "seconds that one call may take"),
-    Param("after", "str | list[str]", [], "jobs that are to be done before it begins"),
-    Param("process", "bool", False, "in a process of its own"),
-))
-"""The fields of one job."""
+JOBS = Entries(
+    "jobs", "list[dict]", help="the jobs: {job_id, fn, args}; also retries (how often it is called at most, 1), delay "
+    "(seconds before the second call, 2), backoff (the factor of each further wait, 2), timeout (seconds for one "
+    "call), after (ids of jobs that are to be done before it), process (true: in a process of its own, for a function "
+    "of a module that computes)", fields=JOB, check=checked_job, id="job_id")
 
 
 @scriptlet(
     params=[
-        Param("jobs", "list[dict]", help="the jobs: {job_id, fn, args}; also retries (how often it is called at most, "
-              "1), delay (seconds before the second call, 2), backoff (the factor of each further wait, 2), timeout "
-              "(seconds for one call), after (ids of jobs that are to be done before it), process (true: in a process "
-              "of its own, for a function of a module that computes)"),
+        JOBS,
         Param("max_workers", "int | null", None, "how many of them run at once; otherwise all"),
         Param("wait", "bool", False, "wait until they have ended"),
         Param("timeout", "number", 60, "seconds to wait at most; longer fails (in a run the jobs end with the step)"),
         Param("raise_errors", "bool", False, "with wait: fail when a job has failed"),
-        Param("on_end", "callable | null", None, "function of job ({job_id, status, result or error}), called when one "
-              "was done or failed"),
-        Param("emit", "bool", False, "add an event named job_done or job_error to ctx['events'] when one has ended"),
-        Param("errors", "bool", False, "add what they raise to ctx['errors']"),
+        *AT_END,
     ]
 )
 def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
@@ -60,17 +46,13 @@ def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
     if params["timeout"] <= 0:
         raise ParamError(f"timeout is more than 0 seconds, not {params['timeout']:g}")
     jobs = _checked(ctx, params["jobs"])
-    for name in ("events", "errors"):
-        if params[name.replace("events", "emit")]:
-            records.check_list(ctx, name)
+    check_lists(ctx, params)
     limit = None if params["max_workers"] is None else Limit(params["max_workers"])
     started: dict[str, Job] = {}
     for job in jobs:
         after = [started[other] for other in job["after"] if other in started]
         after += jobs_before(ctx, [other for other in job["after"] if other not in started])
-        started[job["job_id"]] = start_job(
-            ctx, job["job_id"], job["fn"], job["args"], retry=job["retry"], timeout=job["timeout"], limit=limit,
-            after=after, beyond=True, errors=job["job_id"] if params["errors"] else None, on_end=_teller(params))
+        started[job["job_id"]] = start_queued(ctx, "ctx_job_queue", job, params, after=after, limit=limit, beyond=True)
     if params["wait"]:
         _wait(ctx, list(started), params)
     return {"queued": list(started)}
@@ -78,52 +60,20 @@ def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
 
 def _checked(ctx: Ctx, given: list[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """The jobs with all their fields; a ValueError before any begins."""
-    found: dict[str, dict[str, Any]] = {}
-    for number, fields in enumerate(given):
-        where = f"jobs/{number}" + (f" ({fields['job_id']})" if "job_id" in fields else "")
-        try:
-            job = JOB.fill(fields)
-            job["args"] = job["args"] or {}
-            job["after"] = [job["after"]] if isinstance(job["after"], str) else list(job["after"])
-            if not job["job_id"] or job["job_id"] in found:
-                raise ParamError("there is a job of this id already" if job["job_id"] else "job_id is empty")
-            if job["retries"] < 1 or job["delay"] < 0 or job["backoff"] < 0:
-                raise ParamError("retries is 1 or more, delay and backoff are 0 or more")
-            if job["timeout"] is not None and job["timeout"] <= 0:
-                raise ParamError(f"timeout is more than 0 seconds, not {job['timeout']:g}")
-            check_args(job["fn"], job["args"])
-            if job["process"]:
-                from step_library.kit.work.processes import in_a_process
-
-                job["fn"] = in_a_process(job["fn"])
-        except OctoError as error:
-            raise ParamError(f"{where}: {error.message}") from None
+    jobs = JOBS.filled(given)
+    for place, job in enumerate(jobs):
         check_free(ctx, job["job_id"])
-        _check_after(ctx, job, found, given, where)
-        job["retry"] = Retry(job["retries"], job["delay"], job["backoff"])
-        found[job["job_id"]] = job
-    return list(found.values())
+        _check_after(ctx, job, [each["job_id"] for each in jobs], place)
+    return jobs
 
 
-def _check_after(ctx: Ctx, job: Mapping[str, Any], found: Mapping[str, Any], given: list[Mapping[str, Any]],
-                 where: str) -> None:
+def _check_after(ctx: Ctx, job: Mapping[str, Any], ids: list[str], place: int) -> None:
     for other in job["after"]:
-        if other in found:
-            continue
-        if any(fields.get("job_id") == other for fields in given):
-            raise ParamError(f"{where}: after: {other} stands behind it in the list: put it in front")
-        jobs_before(ctx, [other])
-
-
-def _teller(params: Mapping[str, Any]) -> Callable[[Ctx, dict[str, Any]], None]:
-    def ended(ctx: Ctx, said: dict[str, Any]) -> None:
-        if params["emit"]:
-            more = {name: said[name] for name in ("job_id", "error") if name in said}
-            records.event(ctx, f"job_{said['status']}", "ctx_job_queue", more)
-        if params["on_end"] is not None:
-            call(params["on_end"], ctx, {"job": said})
-
-    return ended
+        if other not in ids:
+            jobs_before(ctx, [other])
+        elif ids.index(other) >= place:
+            raise ParamError(f"jobs[{place}] ({job['job_id']}): after: {other} stands behind it in the list: put it in "
+                             "front")
 
 
 def _wait(ctx: Ctx, ids: list[str], params: Mapping[str, Any]) -> None:

@@ -20,9 +20,19 @@ _coming_up: dict[str, queue.Queue[str | BaseException]] = {}
 """What the step waits for until its server listens: the URL, or why it does not."""
 
 
+class Tasks(Param):
+    """A parameter with functions; its value stays as it was given."""
+
+    def value(self, given: Any) -> Any:
+        """The list or dict; NameNotFound for a function that is not there, also before a recipe runs."""
+        found = super().value(given)
+        tasks_of(found)
+        return found
+
+
 @scriptlet(
     params=[
-        Param("tasks", "list[str] | dict", help="what may be run: library steps and functions (module:function); as a "
+        Tasks("tasks", "list[str] | dict", help="what may be run: library steps and functions (module:function); as a "
               "dict the name that is asked for and the function"),
         Param("host", "str", "127.0.0.1", "address to listen on; any other than this machine's own needs a token"),
         Param("port", "int", 5000, "port; 0 takes a free one"),

@@ -16,17 +16,15 @@ from step_library.kit.work.calls import call_again
 from step_library.kit.work.job_control import cancel_job
 from step_library.kit.work.jobs import jobs_of
 from step_library.kit.work.lasting_jobs import named, start_lasting, stop_lasting
-from step_library.kit.work.scheduled_jobs import JOB, ScheduledJobs, checked_entry
+from step_library.kit.work.scheduled_jobs import JOB, JOBS
 
-AROUND = ("attempts", "delay", "backoff", "on_success", "on_failure", "log")
+AROUND = ("attempts", "delay", "backoff", "on_success", "on_failure", "log", "process")
 """What needs more than the call of the function itself."""
 
 
 @scriptlet(
     params=[
-        ScheduledJobs("jobs", "list[dict] | null", None,
-                      "one dict a job: job_id, fn, args, and one of interval (seconds, 5m, PT5M), at (15:30; repeat: "
-                      "daily) and cron; also run_now, attempts, delay, backoff, on_success, on_failure, log"),
+        JOBS,
         Param("replace", "bool", False, "whether a job takes the place of a live one of its id"),
         Param("cancel", "list[str] | null", None, "ids of jobs to end, before others are started"),
     ]
@@ -45,7 +43,7 @@ def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
         raise MissingParam("parameter 'jobs' is missing: a list with one dict a job, such as "
                            "{job_id: ping, fn: my_module:ping, interval: 60}")
     there = jobs_of(ctx)
-    entries = [checked_entry(entry, place) for place, entry in enumerate(params["jobs"] or ())]
+    entries = JOBS.filled(params["jobs"])
     ids = [entry["job_id"] for entry in entries]
     _check_ids(ids, params, there)
     unknown = [id for id in params["cancel"] or () if id not in there]
@@ -90,8 +88,13 @@ def _target(entry: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
 def one_call(ctx: Ctx, params: dict[str, Any]) -> Any:
     """One call of a job with its tries, its line in the log, and the function that is told of it."""
     retry = Retry(attempts=params["attempts"], delay=params["delay"], backoff=params["backoff"])
+    function = resolve(params["fn"])
+    if params["process"]:
+        from step_library.kit.work.processes import in_a_process
+
+        function = in_a_process(function)
     try:
-        result, _ = call_again(ctx, resolve(params["fn"]), params["args"], retry)
+        result, _ = call_again(ctx, function, params["args"], retry)
     except Exception as error:
         _tell(ctx, params, "on_failure", f"failed: {error}", {"error": str(error)})
         raise

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
 from typing import Any
 
-from octo.context import Context
 from octo.errors import MissingKey, ShapeError, UsageError
-from octo.executors.jobs import LIVE, Job, current_job
+from octo.executors.jobs import current_job
 from octo.executors.outcome import describe
 from octo.scriptlet import Param, call, scriptlet
 from octo.store import checked
 from step_library.kit.records import records
 from step_library.kit.records.showing import run_id
 from step_library.kit.values.ctx_values import Ctx
+from step_library.kit.work.job_control import cancel_job, status_of, wait_for_jobs
 from step_library.kit.work.jobs import KEY as JOBS
 from step_library.kit.work.jobs import start_job
 
@@ -57,10 +56,7 @@ def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
     records.check_list(ctx, params["trace_key"], params["keep"])
     if params["emit"]:
         records.check_list(ctx, "events")
-    started = id(ctx), params["key"]
-    job = start_job(ctx, _id(params["key"]), _work(params, started), {})
-    if job.status in LIVE:
-        _started[started] = job
+    start_job(ctx, _id(params["key"]), _work(params), {})
     return {"started": True}
 
 
@@ -69,55 +65,33 @@ def wait(ctx: Ctx, key: str, timeout: float = 60.0) -> bool:
 
     MissingKey where there is no such work.
     """
-    give_up = time.monotonic() + timeout
-    stop = ctx.stop if isinstance(ctx, Context) else threading.Event()
-    while _status(ctx, key) in LIVE:
-        if time.monotonic() > give_up or stop.wait(0.01):
-            return False
-    return True
+    if status_of(ctx, _id(key)) is None:
+        raise MissingKey(f"ctx_bg_trace has no work for ctx[{key!r}]")
+    return not wait_for_jobs(ctx, [_id(key)], timeout)
 
 
 def cancel(ctx: Ctx, key: str) -> bool:
     """Ask the work for `ctx[key]` to stop: what it still does counts for nothing. False where it has ended."""
-    if _status(ctx, key) not in LIVE:
-        return False
-    if isinstance(ctx, Context) and ctx.in_a_run:
-        return bool(ctx.jobs.cancel(_id(key)))
-    job = _started.get((id(ctx), key))
-    return job is not None and job.cancel()
-
-
-_started: dict[tuple[int, str], Job] = {}
-"""What runs outside of a run, by the ctx that it was started with (which its job holds as long)."""
+    return cancel_job(ctx, _id(key))
 
 
 def _id(key: str) -> str:
     return f"bg_trace:{key}"
 
 
-def _status(ctx: Ctx, key: str) -> str:
-    jobs = ctx.get(JOBS) or {}
-    if _id(key) not in jobs:
-        raise MissingKey(f"ctx_bg_trace has no work for ctx[{key!r}]")
-    return str(jobs[_id(key)]["status"])
-
-
-def _work(params: dict[str, Any], started: tuple[int, str]) -> Callable[[Ctx], None]:
+def _work(params: dict[str, Any]) -> Callable[[Ctx], None]:
     """The job: all attempts, with a handle on ctx of its own."""
 
     def work(ctx: Ctx) -> None:
         delay, job = params["delay"], current_job()
-        try:
-            for attempt in range(1, params["attempts"] + 1):
-                trace, raised = _attempt(ctx, params, attempt)
-                if raised is None or job is None or attempt == params["attempts"] or job.stop.wait(delay):
-                    break
-                delay *= 2
-            _tell(ctx, params["on_complete" if raised is None else "on_error"], trace)
-            if raised is not None:
-                raise raised
-        finally:
-            _started.pop(started, None)
+        for attempt in range(1, params["attempts"] + 1):
+            trace, raised = _attempt(ctx, params, attempt)
+            if raised is None or job is None or attempt == params["attempts"] or job.stop.wait(delay):
+                break
+            delay *= 2
+        _tell(ctx, params["on_complete" if raised is None else "on_error"], trace)
+        if raised is not None:
+            raise raised
 
     return work
 

@@ -82,6 +82,27 @@ def test_a_file_that_is_no_ctx(octo: Any, tmp_path: Path, text: str | None, word
     assert words in octo("exec", "--ctx-file", path, "ctx_filter", code=2).err
 
 
+def test_what_a_function_raises(octo: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mine_exec.py").write_text(
+        "def gain(row):\n    return ratio(row)\ndef ratio(row):\n    return row[0] / 0\n"
+        "def load(row):\n    raise FileNotFoundError(2, 'No such file', 'here.txt')\n"
+        "def bare(row):\n    raise RuntimeError\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    ctx = tmp_path / "ctx.json"
+    ctx.write_text('{"rows": [[1]], "numbers": [-1]}')
+
+    def told(fn: str, *before: str, key: str = "rows") -> str:
+        typed = ["exec", "--ctx-file", ctx, "ctx_map", "--fn", fn, "--key", key, "--out", "o"]
+        return str(octo(*before, *typed, code=1).err)
+
+    said = "octo: ctx_map: gain (mine_exec.py, line 2) raised ZeroDivisionError: division by zero; --debug shows"
+    assert told("mine_exec:gain").startswith(said) and "in ratio" not in told("mine_exec:gain")
+    assert said in told("mine_exec:gain", "--debug") and "in ratio" in told("mine_exec:gain", "--debug")
+    assert "load (mine_exec.py, line 6) raised FileNotFoundError: [Errno 2] No such file" in told("mine_exec:load")
+    assert "bare (mine_exec.py, line 8) raised RuntimeError;" in told("mine_exec:bare")
+    assert told("math:sqrt", key="numbers").startswith("octo: ctx_map raised ValueError: math domain error;")
+
+
 def test_help_has_examples_and_the_parameters(octo: Any) -> None:
     assert "octo exec ctx_stats --help" in octo("exec", "--help").out
     told = octo("exec", "ctx_stats", "--help").out

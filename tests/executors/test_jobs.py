@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import random
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -215,7 +217,7 @@ def test_a_scheduled_job_tells_of_each_call_and_outlives_a_failure(
 def test_one_call_at_a_time_of_the_clock(pool: JobPool, monkeypatch: pytest.MonkeyPatch) -> None:
     real, ahead = time.time, [0.0]
     monkeypatch.setattr("octo.executors.jobs.time.time", lambda: real() + ahead[0])
-    monkeypatch.setattr("octo.executors.jobs.LOOK_AT_CLOCK", 0.01)
+    monkeypatch.setattr("octo.executors.due.LOOK_AT_CLOCK", 0.01)
     later = datetime.fromtimestamp(real() + 3600).isoformat()
     job = pool.submit(lambda: "here", job_id="once", timing=Timing.of({"at": later}))
     assert not job.wait(0.05) and not job.periodic and job.status == "queued"
@@ -318,3 +320,199 @@ def test_progress(pool: JobPool, records: list[tuple[str, dict[str, Any]]]) -> N
 
     pool.submit(work, job_id="p").result(LONG)
     assert [entry.get("progress") for _, entry in records] == [None, None, 50, 50]
+
+
+def test_a_scheduled_job_after_another_is_called_when_that_is_done(pool: JobPool) -> None:
+    go, calls = threading.Event(), []
+    first = pool.submit(go.wait, LONG)
+    tick = pool.submit(lambda: calls.append(first.status), timing=Timing.of({"interval": 0.01}), after=[first])
+    other = pool.submit(calls.append, "never", timing=Timing.of({"interval": 0.01}), after=[pool.submit(lambda: 1 / 0)])
+    assert other.wait(LONG) and other.status == "error" and calls == []
+    go.set()
+    until(lambda: len(calls) >= 3)
+    assert tick.cancel() and set(calls) == {"done"}
+
+
+def test_jobs_that_repeat_beyond_the_size_are_called_again() -> None:
+    pool = JobPool(1)
+    calls: list[str] = []
+    pool.submit(calls.append, "periodic", periodic=True, interval=0.01, beyond=True)
+    pool.submit(calls.append, "scheduled", timing=Timing.of({"interval": 0.01, "run_now": True}), beyond=True)
+    until(lambda: min(calls.count("periodic"), calls.count("scheduled")) >= 3)
+    pool.close()
+
+
+def test_a_scheduled_job_can_end_itself(pool: JobPool) -> None:
+    def work() -> int:
+        job = current_job()
+        assert job is not None
+        job.finish()
+        return 7
+
+    job = pool.submit(work, timing=Timing.of({"interval": 0.01}))
+    assert job.result(LONG) == 7 and (job.status, job.runs, job.next_run) == ("done", 1, None)
+
+
+def test_an_id_is_in_use_until_the_end_of_its_job_is_recorded() -> None:
+    """Else that would come over what is recorded of the next one."""
+    go, found = threading.Event(), []
+
+    def record(id: str, entry: dict[str, Any]) -> None:
+        if entry.get("result") == 1:
+            assert go.wait(LONG)
+        found.append((entry["status"], entry.get("result")))
+
+    pool = JobPool(2, record=record)
+    first = pool.submit(lambda: 1, job_id="same")
+    until(lambda: first.status == "done")
+    next_one = threading.Thread(target=lambda: pool.submit(lambda: 2, job_id="same").result(LONG))
+    next_one.start()
+    next_one.join(0.1)
+    go.set()
+    next_one.join(LONG)
+    assert found[2:] == [("done", 1), ("queued", None), ("running", None), ("done", 2)]
+    pool.close()
+
+
+def test_a_job_may_be_cancelled_by_one_who_holds_what_its_record_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("octo.executors.job.RECORDED", 0.01)
+    held, waits, found = threading.Lock(), threading.Event(), []
+
+    def record(id: str, entry: dict[str, Any]) -> None:
+        if entry["status"] == "running":
+            waits.set()
+            with held:
+                pass
+        found.append(entry["status"])
+
+    pool = JobPool(1, record=record)
+    with held:
+        job = pool.submit(lambda: 1)
+        assert waits.wait(LONG) and job.cancel() and job.status == "cancelled"
+    assert job.wait(LONG) and found == ["queued", "running", "cancelled"]
+    pool.close()
+
+
+def test_those_that_come_after_a_cancelled_one_are_cancelled_with_it(
+        pool: JobPool, records: list[tuple[str, dict[str, Any]]]) -> None:
+    jobs = [pool.submit(threading.Event().wait, LONG, job_id="0")]
+    for number in range(1, 20):
+        jobs.append(pool.submit(lambda: None, job_id=str(number), after=[jobs[-1]]))
+    pool.cancel_all()
+    assert {job.status for job in jobs} == {"cancelled"}
+    assert {entry["status"] for id, entry in records if id != "0"} == {"queued", "cancelled"}
+
+
+def test_a_long_row_of_jobs_that_cannot_begin(pool: JobPool) -> None:
+    go = threading.Event()
+    job = first = pool.submit(lambda: go.wait(LONG) and 1 / 0)
+    for _ in range(2000):
+        job = pool.submit(lambda: None, after=[job])
+    go.set()
+    assert job.wait(LONG) and first.status == job.status == "error"
+
+
+def test_a_system_without_more_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Jobs take their turn in the threads that there are."""
+    pool, real, left = JobPool(8), threading.Thread.start, [1]
+
+    def start(thread: threading.Thread) -> None:
+        if thread.name == "octo-job":
+            left[0] -= 1
+            if left[0] < 0:
+                raise RuntimeError("can't start new thread")
+        real(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    jobs = [pool.submit(lambda: 1, beyond=number % 2 == 1) for number in range(10)]
+    assert [job.result(LONG) for job in jobs] == [1] * 10
+    left[0] = 100
+    both = threading.Barrier(2, timeout=LONG)
+    pair = [pool.submit(both.wait), pool.submit(both.wait)]
+    assert sorted(job.result(LONG) for job in pair) == [0, 1]
+    pool.close()
+
+
+class Probe:
+    """What many jobs at once did: how often each was called, when, and how many of each limit at the same time."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.now: Counter[Any] = Counter()
+        self.most: Counter[Any] = Counter()
+        self.calls: Counter[str] = Counter()
+        self.faults: list[str] = []
+
+    def work(self, id: str, groups: list[Any], before: list[Job], fails: bool, seconds: float) -> str:
+        job = current_job()
+        assert job is not None and job.id == id
+        with self.lock:
+            self.calls[id] += 1
+            self.now.update([*groups, id])
+            for group in [*groups, id]:
+                self.most[group] = max(self.most[group], self.now[group])
+            self.faults += [f"{id} began before {one.id}" for one in before if one.status != "done"]
+        job.stop.wait(seconds)
+        with self.lock:
+            self.now.subtract([*groups, id])
+        if fails:
+            raise ValueError(id)
+        return id
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_many_jobs_of_all_kinds_from_many_threads(seed: int) -> None:
+    """None is lost, none is called twice, no limit is exceeded, none begins before those that it comes after."""
+    probe, recorded, keeping = Probe(), {}, threading.Lock()
+
+    def record(id: str, entry: dict[str, Any]) -> None:
+        with keeping:
+            recorded.setdefault(id, []).append(entry)
+
+    pool = JobPool(4, record=record)
+    limits = [Limit(1), Limit(2), Limit(3)]
+    jobs: list[Job] = []
+    repeating: set[str] = set()
+
+    def submit_some(number: int) -> None:
+        chance = random.Random(f"{seed} {number}")
+        for place in range(60):
+            id = f"{number}-{place}"
+            limit = chance.choice([None, *limits])
+            beyond = limit is not None and chance.random() < 0.4
+            before = chance.sample(jobs[-20:], min(len(jobs[-20:]), chance.choice([0, 0, 1, 3])))
+            before = [job for job in before if job.id not in repeating]
+            more: dict[str, Any] = {"interval": 0.002} if (kind := chance.random()) < 0.05 else {}
+            if 0.05 < kind < 0.1:
+                more = {"timing": Timing.of({"interval": 0.002, "run_now": chance.random() < 0.5})}
+            if more:
+                repeating.add(id)
+            groups = [*([] if limit is None else [limit]), *([] if beyond else [pool])]
+            job = pool.submit(probe.work, id, groups, before, chance.random() < 0.05, chance.random() * 0.002,
+                              job_id=id, limit=limit, beyond=beyond, after=before, **more)
+            jobs.append(job)
+            if chance.random() < 0.1:
+                chance.choice(jobs).cancel()
+
+    threads = [threading.Thread(target=submit_some, args=(number,)) for number in range(5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(LONG)
+    assert len(jobs) == 300 and pool.wait(LONG)
+    pool.cancel_all()
+    assert all(job.wait(LONG) for job in jobs) and until(lambda: not +probe.now)
+    assert probe.faults == []
+    assert all(probe.most[limit] <= limit.size for limit in limits) and probe.most[pool] <= 4
+    for job in jobs:
+        last = recorded[job.id][-1]
+        assert last == job.as_dict() and last["status"] in ("done", "error", "cancelled")
+        assert probe.most[job.id] <= 1
+        if job.id not in repeating:
+            assert probe.calls[job.id] <= 1 and (job.status != "done" or probe.calls[job.id] == 1)
+            states = [entry["status"] for entry in recorded[job.id]]
+            order = ["queued", "running", job.status]
+            assert [state for state in order if state in states] == list(dict.fromkeys(states))
+    assert all(limit._used == 0 and not [job for job in limit._waiting if job.status == "queued"] for limit in limits)
+    assert pool.submit(lambda: 1, limit=limits[0]).result(LONG) == 1
+    pool.close()

@@ -79,6 +79,46 @@ BODIES = """
         ctx.jobs.submit(plain, 1, 2)
     def hand_on(ctx):
         ctx.jobs.submit(later, ctx, 1)
+    def held(ctx, began, go, key):
+        began.set()
+        assert go.wait(30)
+        try:
+            ctx[key] = "too late"
+        finally:
+            began.clear()
+    def one_id_after_another(ctx):
+        import threading
+        from octo.executors.jobs import Limit
+        events = [{"began": threading.Event(), "go": threading.Event(), "key": str(n)} for n in range(2)]
+        limit = Limit(1)
+        for each in events:
+            ctx.jobs.submit(held, params=each, job_id="same", limit=limit if each is events[0] else None)
+            assert each["began"].wait(30)
+            if each is events[0]:
+                ctx.jobs.cancel("same")
+        last = ctx.jobs.submit(plain, 1, 2, limit=limit)
+        events[0]["go"].set()
+        last.result(30)  # the first one has returned
+        ctx.jobs.cancel("same")
+        events[1]["go"].set()
+        while events[1]["began"].is_set():
+            time.sleep(0.01)
+    def at_once(ctx):
+        import threading
+        from octo.errors import UsageError
+        taken = []
+        def submit(n):
+            try:
+                ctx.jobs.submit("BODY:beat", params={"name": n}, periodic=True, interval=0.02,
+                                job_id="beat")
+            except UsageError:
+                return
+            taken.append(n)
+        threads = [threading.Thread(target=submit, args=(str(n),)) for n in range(20)]
+        for thread in threads: thread.start()
+        for thread in threads: thread.join(30)
+        beats(ctx)
+        return taken
 """
 
 
@@ -118,6 +158,21 @@ def test_a_job_is_not_given_the_ctx_that_ends_with_its_step(project: Project) ->
     project.recipe("steps:\n  - {name: a, module: BODY, function: hand_on}\n")
     result = project.run()
     assert "in params" in str(result.error) and "jobs" not in project.ctx
+
+
+def test_the_next_job_of_an_id_is_not_taken_for_a_cancelled_one_that_still_runs(project: Project) -> None:
+    project.recipe("steps:\n  - {name: a, module: BODY, function: one_id_after_another}\n")
+    assert project.run().status == "COMPLETE_SUCCESS"
+    assert project.ctx["jobs"]["same"]["status"] == "cancelled" and not {"0", "1"} & set(project.ctx)
+
+
+def test_one_of_many_gets_an_id(project: Project) -> None:
+    """And what comes back when the run goes on is that one."""
+    project.recipe("steps:\n  - {name: a, module: BODY, function: at_once}\n")
+    assert project.run().status == "COMPLETE_SUCCESS"
+    taken = project.steps["a"]["result"]
+    kept = project.edit()._access.file.read(("engine", "jobs", "beat", "params", "name"))
+    assert taken == [kept] and (project.folder / "beats.txt").read_text().split()[0] == kept
 
 
 def test_after_jobs_timeout_they_are_cancelled(project: Project) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from pathlib import Path
 from typing import Any
@@ -96,3 +97,103 @@ def test_in_a_recipe_the_run_waits_for_it(tmp_path: Path) -> None:
     (project.folder / "go").touch()
     assert project.run().status == "COMPLETE_SUCCESS"
     assert project.ctx["by_job"] == 4 and project.ctx["jobs"]["j"]["result"] == 8
+
+
+def test_the_documented_life_cycle(ctx: Any) -> None:
+    """The sixth documented example: running with its start, then done with result and end, or error with its text."""
+    go, began = threading.Event(), threading.Event()
+
+    def work(fails: bool) -> int:
+        began.set()
+        assert go.wait(30)
+        if fails:
+            raise ValueError("no luck")
+        return 7
+
+    for fails in (False, True):
+        began.clear()
+        go.clear()
+        start(ctx, "life", work, fails=fails)
+        assert began.wait(30)
+        now = dict(ctx["jobs"]["life"])
+        assert now["status"] == "running" and now["start"] > 0 and now["end"] is None and "result" not in now
+        go.set()
+        assert default_pool().wait(30)
+        then = dict(ctx["jobs"]["life"])
+        assert then["end"] >= then["start"] == now["start"]
+        assert (then["status"], then.get("result"), then.get("error")) == (
+            ("error", None, "no luck") if fails else ("done", 7, None))
+
+
+def test_tried_again_in_an_order_and_told(ctx: Any) -> None:
+    """The wishes: retries, jobs that come after others, a time-out, events, errors and a function that is told."""
+    calls: list[str] = []
+    told: list[Any] = []
+
+    def flaky() -> int:
+        calls.append("flaky")
+        if len(calls) < 3:
+            raise ValueError("not yet")
+        return len(calls)
+
+    def more(**params: Any) -> dict[str, Any]:
+        params["on_end"] = lambda job: told.append((job["job_id"], job["status"]))
+        return {"emit": True, "errors": True, **params}
+
+    ctx_bg_job.run(ctx, more(job_id="first", fn=flaky, retries=3, delay=0))
+    ctx_bg_job.run(ctx, more(job_id="second", fn=lambda: calls.append("second"), after="first"))
+    ctx_bg_job.run(ctx, more(job_id="slow", fn=threading.Event().wait, timeout=0.01))
+    ctx_bg_job.run(ctx, more(job_id="last", fn=calls.append, args={"object": "last"}, after=["second", "slow"]))
+    assert default_pool().wait(30)
+    assert calls == ["flaky"] * 3 + ["second"] and ctx["jobs"]["first"]["result"] == 3
+    assert {job_id: job["status"] for job_id, job in ctx["jobs"].items()} == {
+        "first": "done", "second": "done", "slow": "error", "last": "error"}
+    assert "longer than its time-out" in ctx["jobs"]["slow"]["error"]
+    assert "after job slow" in ctx["jobs"]["last"]["error"]
+    assert sorted(told) == [("first", "done"), ("second", "done"), ("slow", "error")]  # the last has not begun
+    assert {entry["payload"]["job_id"] for entry in ctx["events"]} == {"first", "second", "slow"}
+    assert [entry["step"] for entry in ctx["errors"]] == ["slow"]
+
+
+def test_in_a_process(ctx: Any) -> None:
+    ctx_bg_job.run(ctx, {"job_id": "p", "fn": "os:getpid", "process": True})
+    assert default_pool().wait(60) and ctx["jobs"]["p"]["result"] not in (None, os.getpid())
+
+
+@pytest.mark.parametrize(("params", "words"), [
+    ({"retries": 0}, "retries is 1 or more"), ({"timeout": 0}, "timeout is more than 0"),
+    ({"args": {"y": 1}}, "args do not fit"), ({"after": "gone"}, "there is no job 'gone'"), ({"emit": True}, "events")])
+def test_wrong_settings_start_nothing(params: dict[str, Any], words: str) -> None:
+    ctx = {"events": "text"}
+    with pytest.raises(OctoError, match=words):
+        ctx_bg_job.run(ctx, {"job_id": "j", "fn": threading.Event, **params})
+    assert ctx == {"events": "text"}
+
+
+def test_the_documented_recipe(tmp_path: Path) -> None:
+    """The fourth and fifth documented example: a job, and a step behind it that asks how it is."""
+    project = Project(tmp_path / "p")
+    project.bodies("""
+        def my_python_func(a, b):
+            return a + b
+    """)
+    project.recipe("""
+        steps:
+          - idx: 3
+            name: long_background_task
+            type: python
+            module: scriptlets.python.steps.ctx_bg_job
+            function: run
+            params: {job_id: my_task, fn: "BODY:my_python_func", args: {a: 1, b: 10}}
+          - idx: 4
+            name: check_bg_job_status
+            type: python
+            module: scriptlets.python.steps.ctx_job_status
+            function: run
+            params: {job_id: my_task, wait: 30}
+          - {idx: 5, name: start_bg_calc, function: ctx_bg_job,
+             params: {job_id: fast_sum, fn: "BODY:my_python_func", args: {a: 1, b: 2}}}
+    """)
+    assert project.run().status == "COMPLETE_SUCCESS"
+    assert project.steps["check_bg_job_status"]["result"] == {"status": "done", "result": 11, "error": None}
+    assert project.ctx["jobs"]["fast_sum"]["result"] == 3

@@ -241,7 +241,7 @@ def test_secrets_are_sent_and_kept_nowhere(ctx: Any, monkeypatch: pytest.MonkeyP
     ({"job_id": "j", "timeout": 0}, UsageError, "timeout is more than 0"),
     ({"job_id": "j", "attempts": 0}, UsageError, "attempts is 1 or more"),
     ({"jobs": [{"job_id": "a"}], "job_id": "j"}, ParamError, "for several jobs"),
-    ({"jobs": [{"job_id": "a"}, {"job_id": "a"}], "mode": "poll"}, ParamError, r"jobs\[1\].*of its own"),
+    ({"jobs": [{"job_id": "a"}, {"job_id": "a"}], "mode": "poll"}, ParamError, r"jobs\[1\].*another one"),
     ({"jobs": [{"id": "a"}]}, ParamError, r"jobs\[0\]: unknown parameter 'id'"),
 ])
 def test_mistakes_send_nothing(ctx: Any, params: dict[str, Any], error: type[Exception], said: str) -> None:
@@ -291,3 +291,31 @@ def test_in_the_background_of_a_recipe_with_a_resume(tmp_path: Path) -> None:
         assert project.run().status == "COMPLETE_SUCCESS"
         assert project.ctx["jobs"]["far"]["result"] == [1]
         assert len(re.findall("POST", " ".join(sent(server)))) == 1
+
+
+def test_somebody_is_told_of_a_failed_job(tmp_path: Path) -> None:
+    """The sixth documented example: a job, then a message with its error, from ctx["jobs"]."""
+    project = Project(tmp_path / "p")
+    with local_http(answers({"status": "error", "error": "disk full"})) as server:
+        project.recipe(f"""
+            steps:
+              - idx: 10
+                name: launch_analysis_job
+                type: python
+                module: scriptlets.python.core.ctx_distributed_job
+                function: run
+                params: {{job_id: analysis1, server_url: "{server.url}/jobs", payload: {{}}, poll_interval: 0.01}}
+              - idx: 11
+                name: notify_failure
+                module: scriptlets.python.core.ctx_notify
+                depends_on: [launch_analysis_job]
+                when: "ctx.jobs.analysis1.status == 'error'"
+                params:
+                  type: webhook
+                  webhook_url: "{server.url}/hook"
+                  use_template: true
+                  message: "Job analysis1 failed: {{ctx[jobs][analysis1][error]}}"
+        """)
+        assert project.run().status == "COMPLETE_SUCCESS"
+        assert server.asked[-1].path == "/hook"
+        assert server.asked[-1].json["message"] == "Job analysis1 failed: disk full"

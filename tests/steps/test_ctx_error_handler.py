@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import subprocess
+import sys
+import textwrap
 import threading
 from pathlib import Path
 from typing import Any
@@ -77,7 +81,7 @@ def test_nested_blocks_record_twice_or_once(ctx: Any) -> None:
 
 
 def test_with_a_timer_and_a_rollback(ctx: Any, tmp_path: Path) -> None:
-    """The documented pairings with step_timer and ctx_rollback."""
+    """The seventh and eighth documented example: within step_timer, and with ctx_rollback behind it."""
     ctx["x"] = 1
     (tmp_path / "last_good.json").write_text(json.dumps({"x": 1}))
     with step_timer(ctx, "computation"), error_handler(ctx, "computation", re_raise=False):
@@ -86,6 +90,52 @@ def test_with_a_timer_and_a_rollback(ctx: Any, tmp_path: Path) -> None:
     assert ctx["step_times"][0]["step"] == "computation"
     ctx_rollback.run(ctx, {"snapshot": str(tmp_path / "last_good.json"), "errors_key": "errors"})
     assert ctx["x"] == 1
+
+
+def test_around_each_step_of_a_runner(ctx: Any) -> None:
+    """The sixth documented example: the first step that fails ends the loop, and is the one entry."""
+    def execute_step(ctx: Any, step: dict[str, Any]) -> None:
+        ctx.setdefault("ran", []).append(step["name"])
+        if step["name"] == "b":
+            fail()
+
+    with pytest.raises(ValueError, match="no luck"):
+        for step in ({"name": "a"}, {"name": "b"}, {"name": "c"}):
+            with error_handler(ctx, step["name"], re_raise=True):
+                execute_step(ctx, step)
+    assert list(ctx["ran"]) == ["a", "b"] and [entry["step"] for entry in ctx["errors"]] == ["b"]
+
+
+def test_around_a_program(tmp_path: Path, checkout: Path) -> None:
+    """The ninth documented example: what ends the program is recorded before it does."""
+    (tmp_path / "cli.py").write_text(textwrap.dedent("""
+        from octo.context import Context
+        from scriptlets.python.core.ctx_error_handler import error_handler
+        ctx = Context()
+        def main_cli_logic():
+            raise ValueError("no luck")
+        if __name__ == "__main__":
+            try:
+                with error_handler(ctx, "cli_entry"):
+                    main_cli_logic()
+            finally:
+                print(ctx["errors"][0]["step"], ctx["errors"][0]["error"])
+    """))
+    path = os.pathsep.join([str(checkout), str(checkout / "modules")])
+    done = subprocess.run([sys.executable, tmp_path / "cli.py"], capture_output=True, text=True, timeout=60,
+                          env={**os.environ, "PYTHONPATH": path}, check=False)
+    assert (done.returncode, done.stdout) == (1, "cli_entry no luck\n") and "ValueError: no luck" in done.stderr
+
+
+def test_the_proposed_signature(ctx: Any) -> None:
+    """The tenth documented example, its arguments by place."""
+    told: list[str] = []
+    for number in range(2):
+        with error_handler(ctx, f"s{number}", False, "WARNING", 7, lambda entry: told.append(entry["step"]), 3):
+            fail()
+    assert told == ["s0", "s1"] and [(each["level"], each["code"]) for each in ctx["errors"]] == [("WARNING", 7)] * 2
+    with pytest.raises(TooManyErrors), error_handler(ctx, "s2", False, max_errors=3):
+        fail()
 
 
 def test_what_else_is_kept(ctx: Any) -> None:

@@ -39,7 +39,7 @@ def empty(request: pytest.FixtureRequest) -> Any:
 
 
 def test_one_job(ctx: Any) -> None:
-    """The documented examples, and the loop over two of them."""
+    """The documented examples, and the sixth: a loop over two of them."""
     assert run(ctx, {"job_id": "job1"}) == {"status": "running", "result": None, "error": None}
     assert run(ctx, {"job_id": "job2"}) == {"status": "done", "result": {"output": 123}, "error": None}
     assert run(ctx, {"job_id": "job3"}) == {"status": "error", "result": None, "error": "FileNotFoundError"}
@@ -58,7 +58,7 @@ def test_all_that_is_known(ctx: Any) -> None:
 
 
 def test_several(ctx: Any) -> None:
-    """The proposed batch form."""
+    """The fourth documented example, the proposed batch form."""
     found = run(ctx, {"job_ids": ["job3", "gone", "job1"]})
     assert list(found) == ["job3", "gone", "job1"] and found["job1"]["status"] == "running"
     assert found["gone"] == {"status": None, "result": None, "error": "No such job", "exists": False}
@@ -152,7 +152,7 @@ def test_no_jobs_at_all(empty: Any) -> None:
 
 
 def test_in_a_recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A later step waits for one job, another cancels one that an earlier step began; octo status lists them."""
+    """The fifth documented example. A later step waits for a job, another cancels one; octo status lists them."""
     project = Project(tmp_path / "p")
     project.bodies("""
         from pathlib import Path

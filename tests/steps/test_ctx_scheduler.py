@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
 from datetime import datetime
@@ -131,6 +132,16 @@ def test_a_library_step_with_ctx(ctx: Any) -> None:
     assert list(ctx["filtered_keys"]) == ["rows"]
 
 
+def test_in_a_process(ctx: Any) -> None:
+    job = {"job_id": "p", "fn": "os:getpid", "interval": 60, "run_now": True, "process": True}
+    ctx_scheduler.run(ctx, {"jobs": [job]})
+    until(lambda: ctx["jobs"]["p"]["status"] in ("done", "error"))
+    assert ctx["jobs"]["p"]["result"] not in (None, os.getpid())
+    assert ctx_scheduler.cancel(ctx, "p")
+    with pytest.raises(ParamError, match=r"jobs\[0\] \(p\)"):
+        ctx_scheduler.run(ctx, {"jobs": [{**job, "fn": lambda: 1}]})
+
+
 def test_an_id_in_use_replace_and_cancel(ctx: Any) -> None:
     job = {"job_id": "j", "fn": lambda: 1, "interval": 60}
     start(ctx, {**job, "run_now": True})
@@ -166,7 +177,7 @@ J = {"job_id": "j", "fn": "math:sqrt", "args": {"x": 4}, "interval": 60}
     ({"jobs": [{"job_id": "j", "interval": 1}]}, KeyError, r"jobs\[0\] \(j\): parameter 'fn' is missing"),
     ({"jobs": [{**J, "at": "15:30"}]}, ValueError, "not interval and at"),
     ({"jobs": [{**J, "interval": None}]}, ValueError, "none of them"),
-    ({"jobs": [J, J]}, ValueError, "'j' stands there twice"),
+    ({"jobs": [J, J]}, ValueError, "another one has this job_id"),
     ({"jobs": [J, {**J, "job_id": "k", "intervall": 1}]}, ParamError, r"jobs\[1\] \(k\).*did you mean interval"),
     ({"jobs": [{**J, "interval": -1}]}, ValueError, "more than 0"),
     ({"jobs": [{**J, "fn": "math:sqr"}]}, NameNotFound, r"jobs\[0\] \(j\).*did you mean sqrt"),
@@ -234,3 +245,10 @@ def test_mistakes_in_a_recipe_are_found_before_it_runs(tmp_path: Path) -> None:
           - {name: s, function: ctx_scheduler, params: {jobs: [{job_id: a, fn: "math:sqrt", args: {x: 4}, at: "noon"}]}}
     """)
     assert "r.yaml:3: " in (said := str(project.refused())) and "jobs[0] (a): at is a time such as 15:30" in said
+
+
+def test_a_job_that_is_cancelled_before_its_first_call_is_forgotten(ctx: Any) -> None:
+    ctx_scheduler.run(ctx, {"jobs": [{"job_id": "never_called", "fn": lambda: 1, "interval": "1d"}]})
+    assert any(job.name == "never_called" for job in default_pool().jobs())
+    assert ctx_scheduler.cancel(ctx, "never_called")
+    assert not any(job.name == "never_called" for job in default_pool().jobs())

@@ -83,7 +83,7 @@ def test_without_ctx() -> None:
 
 
 def test_the_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The documented schedule: 2 s, 4 s, and none after the last failure."""
+    """The sixth documented example, the schedule: 2 s, 4 s, and none after the last failure."""
     waits = pauses(monkeypatch)
     with pytest.raises(ValueError, match="not yet"):
         run({}, {"fn": flaky(9)})
@@ -94,6 +94,24 @@ def test_the_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     waits.clear()
     run({}, {"fn": flaky(3), "retries": 9, "wait": lambda attempt: attempt * 7})
     assert waits == [7, 14, 21]
+
+
+def test_within_a_step_of_ones_own(ctx: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The eighth documented example: a function of ctx and params calls it with a function of its own."""
+    waits = pauses(monkeypatch)
+
+    def safe_fetch(ctx: Any, params: dict[str, Any]) -> Any:
+        tries = iter([ConnectionError("down"), None])
+
+        def fetch() -> str:
+            error = next(tries)
+            if error is not None:
+                raise error
+            return str(params["url"])
+
+        return run(ctx, {"fn": fetch, "retries": 3, "delay": 3})
+
+    assert safe_fetch(ctx, {"url": "u"}) == {"result": "u", "attempt": 2} and waits == [3]
 
 
 def test_which_exceptions() -> None:

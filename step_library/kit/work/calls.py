@@ -27,6 +27,12 @@ def check_args(function: Callable[..., Any], args: Mapping[str, Any]) -> None:
         raise ParamError(f"args do not fit: {'; '.join(found)}")
 
 
+def check_timeout(seconds: float | None) -> None:
+    """ParamError where a time-out is none."""
+    if seconds is not None and seconds <= 0:
+        raise ParamError(f"timeout is more than 0 seconds, not {seconds:g}")
+
+
 def name_of(function: Callable[..., Any]) -> str:
     """What a function is called in records; a step's `run` by the name of its module."""
     name = getattr(function, "__name__", type(function).__name__)

@@ -137,13 +137,13 @@ def _tell(ctx: Ctx, hook: OnEnd | None, said: dict[str, Any]) -> None:
 def start_outside(ctx: Ctx, job_id: str, work: Callable[[Ctx], Any], more: dict[str, Any]) -> Job:
     """Start a job in the process's own pool; `more` goes to `JobPool.submit`."""
     place = _place(ctx, job_id)
-    begun: list[tuple[Job, Callable[[], None]]] = []
+    begun: list[Callable[[], None]] = []
 
     def called() -> Any:
         job = current_job()
         assert job is not None
         handle, close = own_handle(ctx, job.stop)
-        begun[:] = [(job, close)]  # of one that is called again and again the newest
+        begun[:] = [close]  # of one that is called again and again the newest
         if job.stop.is_set():
             close()
         return work(handle)
@@ -151,12 +151,12 @@ def start_outside(ctx: Ctx, job_id: str, work: Callable[[Ctx], Any], more: dict[
     def record(id: str, entry: dict[str, Any]) -> None:
         if not is_live(entry):
             _live.pop(place, None)
-            for _, close in begun:  # what a cancelled one still does counts for nothing
+            for close in begun:  # what a cancelled one still does counts for nothing
                 close()
         write_entry(ctx, job_id, entry)
-        if not is_live(entry):
-            for job, _ in begun:  # ctx knows all of it now
-                default_pool().forget(job)
+        ended = None if is_live(entry) else default_pool().get(id)
+        if ended is not None:
+            default_pool().forget(ended)  # ctx knows all of it now
 
     job = default_pool().submit(called, record=record, **more)
     _live[place] = job

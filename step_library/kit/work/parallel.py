@@ -6,13 +6,14 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from octo.context import Context
-from octo.errors import OctoError, StepFailed
+from octo.errors import StepFailed
 from octo.executors.jobs import Job
 from octo.param import Param, ParamError, Table
 from octo.scriptlet import call
 from step_library.kit.records import records
 from step_library.kit.values.ctx_values import Ctx
-from step_library.kit.work.calls import check_args
+from step_library.kit.values.entries import Entries
+from step_library.kit.work.calls import check_args, check_timeout
 from step_library.kit.work.jobs import json_value
 from step_library.kit.work.tasks import Task, run_together
 
@@ -23,9 +24,22 @@ TASK = Table((
     Param("timeout", "number | null", None, "seconds that it may take"),
 ))
 """The fields of one task."""
+
+
+def checked_task(given: Mapping[str, Any]) -> dict[str, Any]:
+    """One entry of `tasks`, complete; an OctoError where it does not fit."""
+    task = TASK.fill(given)
+    task["args"] = task["args"] or {}
+    check_timeout(task["timeout"])
+    check_args(task["fn"], task["args"])
+    return task
+
+
+TASKS = Entries(
+    "tasks", "list[dict]", help="the tasks: {key: where in ctx the result goes, fn: a library step's name or "
+    "module:function, args: its arguments by name, timeout: seconds}", fields=TASK, check=checked_task, id="key")
 PARAMS = (
-    Param("tasks", "list[dict]", help="the tasks: {key: where in ctx the result goes, fn: a library step's name or "
-          "module:function, args: its arguments by name, timeout: seconds}"),
+    TASKS,
     Param("timeout", "number | null", None, "seconds that one task may take, where it has no timeout of its own"),
     Param("total_timeout", "number", 3600, "seconds that all tasks together may take"),
     Param("raise_errors", "bool", False, "fail when a task has failed, once all have ended and the results are in ctx"),
@@ -40,23 +54,13 @@ PARAMS = (
 
 def tasks_of(params: Mapping[str, Any]) -> list[Task]:
     """The tasks, checked; ParamError (a ValueError) before any begins."""
-    tasks: dict[str, Task] = {}
-    for number, given in enumerate(params["tasks"]):
-        where = f"tasks/{number}" + (f" ({given['key']})" if "key" in given else "")
-        try:
-            task = TASK.fill(given)
-            key, args = task["key"], task["args"] or {}
-            timeout = params["timeout"] if task["timeout"] is None else task["timeout"]
-            if not key or key in tasks:
-                raise ParamError("there is a task of this key already" if key else "key is empty")
-            if timeout is not None and timeout <= 0:
-                raise ParamError(f"timeout is more than 0 seconds, not {timeout:g}")
-            check_args(task["fn"], args)
-        except OctoError as error:
-            raise ParamError(f"{where}: {error.message}") from None
+    check_timeout(params["timeout"])
+    tasks = []
+    for given, task in zip(params["tasks"], TASKS.filled(params["tasks"]), strict=True):
+        timeout = params["timeout"] if task["timeout"] is None else task["timeout"]
         target = given["fn"] if isinstance(given["fn"], str) else ""
-        tasks[key] = Task(key, task["fn"], args, timeout, target)
-    return list(tasks.values())
+        tasks.append(Task(task["key"], task["fn"], task["args"], timeout, target))
+    return tasks
 
 
 def run_tasks(ctx: Ctx, params: Mapping[str, Any], tasks: list[Task], work: Callable[[Task, Job], Any], *, size: int,

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from octo.param import MissingParam, Param, ParamError, Table
+from step_library.kit.values.entries import Entries
 
 ONE = (
     Param("job_id", "str | null", None, "name of the job in ctx['jobs']"),
@@ -14,7 +15,10 @@ ONE = (
     Param("result_key", "str | null", None, "key of ctx that gets the result too"),
 )
 """What is said of each job."""
-JOB = Table(ONE)
+JOB = Table((Param("job_id", "str", help="name of the job in ctx['jobs']"), *ONE[1:]))
+JOBS = Entries(
+    "jobs", "list[dict] | null", None, "several jobs at once, each a dict with job_id, payload and, where it differs, "
+    "server_url; ctx['jobs_batch'] tells of all", fields=JOB, check=JOB.fill, id="job_id")
 
 
 def given_jobs(params: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
@@ -26,14 +30,5 @@ def given_jobs(params: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
         return {one["job_id"]: one}
     if one["job_id"] is not None or one["payload"] is not None or one["result_key"] is not None:
         raise ParamError("'jobs' is for several jobs: job_id, payload and result_key stand in its entries then")
-    found: dict[str, dict[str, Any]] = {}
-    for place, entry in enumerate(params["jobs"]):
-        try:
-            each = JOB.fill(entry)
-        except ParamError as error:
-            raise type(error)(f"jobs[{place}]: {error.message}") from None
-        job_id = each["job_id"]
-        if job_id is None or job_id in found:
-            raise ParamError(f"jobs[{place}]: each job has a job_id of its own, not {job_id!r}")
-        found[job_id] = each | {"server_url": each["server_url"] or one["server_url"]}
-    return found
+    return {each["job_id"]: each | {"server_url": each["server_url"] or one["server_url"]}
+            for each in JOBS.filled(params["jobs"])}

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from octo.errors import NameNotFound
 from octo.executors.timing import Timing
-from octo.param import MissingParam, Param, ParamError, Table
-from octo.scriptlet import mistakes
+from octo.param import Param, ParamError, Table
+from step_library.kit.values.entries import Entries
+from step_library.kit.work.calls import check_args
 
 JOB = Table((
     Param("job_id", "str", help="name of the job in ctx['jobs']"),
@@ -25,39 +25,29 @@ JOB = Table((
     Param("on_success", "callable | null", None, "function of job_id and result"),
     Param("on_failure", "callable | null", None, "function of job_id and error"),
     Param("log", "bool", False, "a line in ctx['log'] for each call"),
+    Param("process", "bool", False, "each call in a process of its own"),
 ))
 """What stands in one entry of `jobs`."""
 
 
-class ScheduledJobs(Param):
-    """A parameter with such jobs. Its value stays as it was given."""
+def checked_job(given: Mapping[str, Any]) -> dict[str, Any]:
+    """One entry, complete, with its `schedule`; an OctoError where it does not fit."""
+    entry = JOB.fill(given)
+    check_args(entry["fn"], entry["args"])
+    if entry["process"]:
+        from step_library.kit.work.processes import in_a_process
 
-    def value(self, given: Any) -> Any:
-        """The list; ParamError where it does not fit, in any of the jobs."""
-        jobs = super().value(given)
-        ids = [checked_entry(entry, place)["job_id"] for place, entry in enumerate(jobs or ())]
-        twice = next((id for id in ids if ids.count(id) > 1), None)
-        if twice is not None:
-            raise ParamError(f"jobs: {twice!r} stands there twice; each job has an id of its own")
-        return jobs
-
-
-def checked_entry(given: Mapping[str, Any], place: int) -> dict[str, Any]:
-    """One entry, complete, with its `schedule`; ParamError names the job."""
-    where = f"jobs[{place}]" + (f" ({given['job_id']})" if "job_id" in given else "")
-    try:
-        entry = JOB.fill(given)
-        wrong = mistakes(entry["fn"], params=entry["args"])
-        if wrong:
-            raise ParamError(wrong[0])
-        schedule = {"interval": entry["interval"], "at": entry["at"], "cron": entry["cron"], "repeat": entry["repeat"],
-                    "run_now": entry["run_now"]}
-        entry["schedule"] = {name: value for name, value in schedule.items() if value not in (None, False)}
-        Timing.of(entry["schedule"])
-    except (MissingParam, NameNotFound) as error:
-        raise type(error)(f"{where}: {error.message}") from None
-    except ValueError as error:
-        raise ParamError(f"{where}: {error}") from None
+        in_a_process(entry["fn"])  # tells of one that is not found there
+    schedule = {name: entry[name] for name in ("interval", "at", "cron", "repeat", "run_now")}
+    entry["schedule"] = {name: value for name, value in schedule.items() if value not in (None, False)}
+    Timing.of(entry["schedule"])
     if entry["attempts"] < 1 or entry["delay"] < 0 or entry["backoff"] <= 0:
-        raise ParamError(f"{where}: attempts is 1 or more, delay 0 or more, backoff more than 0")
+        raise ParamError("attempts is 1 or more, delay 0 or more, backoff more than 0")
     return entry
+
+
+JOBS = Entries(
+    "jobs", "list[dict] | null", None,
+    "one dict a job: job_id, fn, args, and one of interval (seconds, 5m, PT5M), at (15:30; repeat: daily) and cron; "
+    "also run_now, attempts, delay, backoff, on_success, on_failure, log, process (each call in a process of its own)",
+    fields=JOB, check=checked_job, id="job_id")
