@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 RUN_LOCK_FILE = ".octo_step_engine_run.lock"
 RUN_OWNER_FILE = ".octo_step_engine_run.json"
+NAMED_WITHIN = 1.0
+"""Seconds after which one that holds the lock is taken for somebody who does not say who it is."""
 
 
 @dataclass(frozen=True)
@@ -89,15 +91,21 @@ class RunLock:
 
 
 def owner_of(directory: Path) -> RunOwner | None:
-    """Who runs the instance now; None where nobody does. Makes no file."""
+    """Who runs the instance now; None where nobody does. Makes no file.
+
+    One that has just taken the lock says who it is a moment later: that is waited for.
+    """
     path = directory / RUN_LOCK_FILE
-    if not is_held(path):
-        return None
-    try:
-        data = loads((directory / RUN_OWNER_FILE).read_bytes())
-        return RunOwner(data["pid"], data["host"], data["start"], data["run_id"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return RunOwner()
+    give_up = time.monotonic() + NAMED_WITHIN
+    while is_held(path):
+        try:
+            data = loads((directory / RUN_OWNER_FILE).read_bytes())
+            return RunOwner(data["pid"], data["host"], data["start"], data["run_id"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            if not isinstance(error, FileNotFoundError) or time.monotonic() >= give_up:
+                return RunOwner()
+            time.sleep(0.02)
+    return None
 
 
 def is_held(path: Path) -> bool:

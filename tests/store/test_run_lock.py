@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -86,8 +87,6 @@ def test_an_owner_that_cannot_be_read(tmp_path: Path, text: str | None) -> None:
 
 def test_a_look_of_a_moment_is_waited_for(tmp_path: Path) -> None:
     """Else an engine could not start while `octo status` looks."""
-    import threading
-
     look = FileLock(tmp_path / RUN_LOCK_FILE, thread_local=False)
     look.acquire()
     threading.Timer(0.1, look.release).start()
@@ -97,6 +96,17 @@ def test_a_look_of_a_moment_is_waited_for(tmp_path: Path) -> None:
     assert owner is not None and owner.run_id == "r1"
     mine.release()
     assert owner_of(tmp_path) is None
+
+
+def test_one_that_has_not_said_yet_who_it_is_is_waited_for(tmp_path: Path) -> None:
+    """As seen on a loaded machine: the other engine was told of "another process"."""
+    lock = FileLock(tmp_path / RUN_LOCK_FILE, thread_local=False)
+    with lock:
+        named = threading.Timer(0.2, lambda: RunLock(tmp_path).name("r-1"))
+        named.start()
+        owner = owner_of(tmp_path)
+        named.join()
+    assert owner is not None and (owner.pid, owner.run_id) == (os.getpid(), "r-1")
 
 
 def test_a_run_gets_its_name_later(tmp_path: Path) -> None:
