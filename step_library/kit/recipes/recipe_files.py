@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from octo.errors import UsageError
-from octo.recipe.merge import SETTLES_META, SETTLES_NAMES, Merged
+from octo.recipe.merge import SETTLES_META, Merged
+from octo.recipe.merge_names import SETTLES_NAMES
 from step_library.kit.files.file_io import reading, write_whole
 
 log = logging.getLogger("octo.steps")
