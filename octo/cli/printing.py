@@ -15,12 +15,23 @@ from typing import Any, TextIO
 
 import click
 
-from octo.errors import quoted
+from octo.errors import UsageError, quoted
 
 LONG_VALUE = 60
 
 
 _program = ""
+
+
+def write_file(path: Path, text: str) -> None:
+    """Write a file that was asked for, its folders too; UsageError, with its name, where that cannot be."""
+    from octo.store.files import write_whole
+
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, [text.encode()])
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror or error}") from None
 
 
 def program_is(typed: str) -> None:

@@ -66,6 +66,7 @@ def test_jobs_that_it_leaves_behind_are_waited_for(octo: Any) -> None:
     ("ctx_stats --key rowz --out s", "ctx has no key 'rowz'; did you mean rows?"),
     ("ctx_stats --key rows --out s --missing skip", "one of 'propagate'"),
     ("ctx_stats --key rows --out s --stats 3", "'stats' is to be list[str]"),
+    ("--ctx-out /dev/null/o.json ctx_stats --key rows --out s", "o.json cannot be written: "),
     ("json:dumps --obj 3", "json:dumps does not say which parameters it takes"),
 ])
 def test_mistakes(octo: Any, rows: Path, typed: str, words: str) -> None:
