@@ -232,7 +232,9 @@ def _no_module(name: str) -> NameNotFound:
     where = ", ".join(getattr(sys.modules.get(package), "__path__", [])) if package else _places()
     if package and not where:
         return NameNotFound(f"there is no module {name!r}: {package!r} is a module, not a package")
-    return NameNotFound(f"there is no module {name!r} (looked in {where}){nearest(name, beside)}")
+    here = not package and (os.path.isfile(name + ".py") or os.path.isfile(os.path.join(name, "__init__.py")))
+    near = "; one is in this directory: with PYTHONPATH=. it is found" if here else nearest(name, beside)
+    return NameNotFound(f"there is no module {name!r} (looked in {where}){near}")
 
 
 def _modules_beside(package: str) -> list[str]:

@@ -138,7 +138,8 @@ def mistakes(
         found = plan.table.mistakes(params or {}, templated)
     else:
         found = unfit(plan.run, params or {})
-    return [f"{text} ({signature_of(target)})" for text in found]
+    told = str(plan.table) if plan.table else ""
+    return [text if told and told in text else f"{text} ({signature_of(target)})" for text in found]
 
 
 def signature_of(target: Callable[..., Any]) -> str:

@@ -155,6 +155,11 @@ def test_the_same_mistakes_before_a_run_in_a_run_and_in_python(given: dict[str, 
         assert error.value.exit_code == 2
 
 
+def test_what_a_step_takes_is_told_once() -> None:
+    [found] = mistakes(save, params={"out": "x", "zzzzzz": 1})
+    assert found.startswith("unknown parameter 'zzzzzz'; it takes: out: path, ") and found.count("out: path") == 1
+
+
 def test_a_missing_parameter_is_a_key_error_and_a_wrong_one_a_value_and_type_error() -> None:
     with pytest.raises(KeyError) as error:
         save(CTX, {})

@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from octo.cli.command import debug_option, examples_epilog
-from octo.cli.printing import print_json
+from octo.cli.printing import print_json, write_file
 from octo.errors import BadJson, OctoError, StepFailed, UsageError, quoted
 from octo.param import Param, table_of
 from octo.value_types import type_text
@@ -204,7 +204,7 @@ def _run(name: str, target: Any, params: dict[str, Any], ctx_file: str | None = 
         print_json(after)
         return 0
     if ctx_out:
-        _write(Path(ctx_out), after)
+        write_file(Path(ctx_out), json.dumps(after, ensure_ascii=False, indent=1))
     if as_json:
         print_json({"result": result, "ctx": changed, "deleted": gone})
         return 0
@@ -278,11 +278,3 @@ def _read(name: str) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise UsageError(f"{name}: ctx is a JSON object, not {type(found).__name__}")
     return found
-
-
-def _write(path: Path, value: Any) -> None:
-    from octo.store.files import write_whole
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, [json.dumps(value, ensure_ascii=False, indent=1).encode()])
-

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 import time
 from collections.abc import Iterable, Sequence
@@ -15,12 +16,24 @@ from typing import Any, TextIO
 
 import click
 
-from octo.errors import quoted
+from octo.errors import UsageError, quoted
 
 LONG_VALUE = 60
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 _program = ""
+
+
+def write_file(path: Path, text: str) -> None:
+    """Write a file that was asked for, its folders too; UsageError, with its name, where that cannot be."""
+    from octo.store.files import write_whole
+
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, [text.encode()])
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror or error}") from None
 
 
 def program_is(typed: str) -> None:
@@ -98,7 +111,7 @@ def can_show(text: str, stream: TextIO | Any) -> bool:
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequence[int] = ()) -> str:
     """Columns that line up; those in `right` (numbers) to the right. On a terminal a line is never broken."""
-    lines = [list(header), *([cell.replace("\n", "\\n") for cell in row] for row in rows)]
+    lines = [list(header), *([_in_one_line(cell) for cell in row] for row in rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
     shown = []
     for line in lines:
@@ -112,6 +125,11 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequen
         if columns > 3:  # a terminal that does not know its size says 0
             shown = [line if len(line) <= columns else line[: columns - 3] + "..." for line in shown]
     return "\n".join(shown)
+
+
+def _in_one_line(cell: str) -> str:
+    """What a program says may hold anything: colours go, other control characters are shown as Python writes them."""
+    return _CONTROL.sub(lambda found: repr(found[0])[1:-1], click.unstyle(cell))
 
 
 def duration(seconds: float) -> str:

@@ -9,7 +9,7 @@ import click
 
 from octo.cli.command import command, json_option
 from octo.cli.instance import directory_argument, octo_command, open_instance
-from octo.cli.printing import print_json, table
+from octo.cli.printing import print_json, table, write_file
 from octo.errors import UsageError
 
 if TYPE_CHECKING:
@@ -48,7 +48,9 @@ def report_command(directory: str, output: str | None, limit: int, as_json: bool
         )
     found = read_instance(open_instance(directory), directory)
     if output:
-        _write(Path(output), report_of(found, limit), WRITERS[kind])
+        from octo.report import pages
+
+        write_file(Path(output), getattr(pages, WRITERS[kind])(report_of(found, limit)))
         if as_json:
             print_json({"report": output})
         else:
@@ -62,14 +64,6 @@ def report_command(directory: str, output: str | None, limit: int, as_json: bool
 def _newest(found: dict[str, Any], limit: int) -> dict[str, Any]:
     lists = {name: found[name][-limit:] for name in ("audit", "trace", "errors")} if limit else {}
     return {**found, **lists}
-
-
-def _write(path: Path, report: Report, writer: str) -> None:
-    from octo.report import pages
-    from octo.store.files import write_whole
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, [getattr(pages, writer)(report).encode()])
 
 
 def _text(report: Report) -> str:

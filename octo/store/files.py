@@ -50,6 +50,16 @@ def replace(temporary: Path, target: Path) -> None:
             time.sleep(0.05)
 
 
+def is_special(path: Path) -> bool:
+    """Whether something is there that is neither a file nor a folder: a device, a pipe, a socket."""
+    return path.exists() and not path.is_file() and not path.is_dir()
+
+
+def behind_links(path: Path) -> Path:
+    """The file that is meant where the last part of the name is a link: a rename would replace the link."""
+    return Path(os.path.realpath(path)) if path.is_symlink() else path
+
+
 def write_all(fd: int, data: bytes) -> None:
     """Write every byte or raise OSError (a full disk can take a part of a write without an error)."""
     view = memoryview(data)
@@ -104,7 +114,19 @@ def write_temporary(target: Path, pieces: Iterable[bytes], *, sync: bool = False
 
 
 def write_whole(target: Path, pieces: Iterable[bytes]) -> None:
-    """Write a file whole or not at all: whoever looks sees the old one or the new one. Nothing is left on an error."""
+    """Write a file whole or not at all: whoever looks sees the old one or the new one. Nothing is left on an error.
+
+    A link is followed. What is no file (a device, a pipe, /dev/stdout) is written to, never replaced.
+    """
+    if is_special(target):
+        fd = os.open(target, os.O_WRONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0))
+        try:
+            for piece in pieces:
+                write_all(fd, piece)
+        finally:
+            os.close(fd)
+        return
+    target = behind_links(target)
     temporary, _, _ = write_temporary(target, pieces)
     try:
         replace(temporary, target)

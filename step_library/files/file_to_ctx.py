@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from step_library.kit.values.ctx_values import Ctx, described
 
 FORMATS = ("json", "csv", "tsv", "jsonl", "yaml", "xlsx", "parquet")
 TABLES = ("csv", "tsv", "xlsx")
+BREAK = re.compile(r"\r\n?|\n")
 
 
 @scriptlet(
@@ -107,6 +109,7 @@ def _fitted(value: Any, params: Mapping[str, Any], name: str, kind: str) -> Any:
             cast_rows(value, schema, name, convert=False)
         return value
     names: list[str] | None = None
+    read = value
     if params["use_header"] or rename or schema:
         value = [row for row in value if row]  # an empty line
         if not value:
@@ -117,16 +120,27 @@ def _fitted(value: Any, params: Mapping[str, Any], name: str, kind: str) -> Any:
         body = [[number_or_text(cell) for cell in row] for row in body]
     if names is None:
         return body
+
+    def place(number: int) -> str:
+        return f"{name}:{_line_of(read, number, kind)}"
+
     for number, row in enumerate(body):
         if len(row) != len(names):
-            raise ShapeError(f"{name}: row {number} has {len(row)} columns, the first row names {len(names)}")
+            raise ShapeError(f"{place(number)}: row {number} has {len(row)} columns, the first row names {len(names)}")
     if not params["use_header"] and not schema:
         return [names, *body]
     dicts = [dict(zip(names, row, strict=True)) for row in body]
     if schema and not dicts:
         cast_rows([dict.fromkeys(names)], dict.fromkeys(schema, "any"), name)
-    cast_rows(dicts, schema, name)
+    cast_rows(dicts, schema, place)
     return dicts if params["use_header"] else [names, *(list(row.values()) for row in dicts)]
+
+
+def _line_of(read: Sequence[Sequence[Any]], number: int, kind: str) -> int:
+    """The line of the file (of a sheet: the row) where a row begins, counted from 1, as editors do."""
+    found = [index for index, row in enumerate(read) if row][number + 1]  # the names are the first
+    breaks = 0 if kind == "xlsx" else sum(len(BREAK.findall(cell)) for row in read[:found] for cell in row)
+    return found + 1 + breaks
 
 
 def _renamed_keys(value: dict[str, Any], rename: Mapping[str, str], name: str) -> dict[str, Any]:

@@ -66,6 +66,7 @@ def test_jobs_that_it_leaves_behind_are_waited_for(octo: Any) -> None:
     ("ctx_stats --key rowz --out s", "ctx has no key 'rowz'; did you mean rows?"),
     ("ctx_stats --key rows --out s --missing skip", "one of 'propagate'"),
     ("ctx_stats --key rows --out s --stats 3", "'stats' is to be list[str]"),
+    ("--ctx-out /dev/null/o.json ctx_stats --key rows --out s", "o.json cannot be written: "),
     ("json:dumps --obj 3", "json:dumps does not say which parameters it takes"),
 ])
 def test_mistakes(octo: Any, rows: Path, typed: str, words: str) -> None:
@@ -175,3 +176,10 @@ def test_many_parameters_are_shown_by_what_they_are_for(octo: Any) -> None:
     for step in ready_steps():  # a group that stands in two places would be two headings
         groups = [group for group, _ in groupby(param.group for param in step.params)]
         assert len(groups) == len(set(groups)), step.name
+
+
+def test_a_function_in_a_file_of_this_directory_is_found_with_pythonpath(octo: Any, rows: Path) -> None:
+    Path("only_here.py").write_text("def f(row):\n    return row\n")
+    told = octo("exec", "--ctx-file", rows, "ctx_map", "--key", "rows", "--fn", "only_here:f", code=2).err
+    assert "there is no module 'only_here' (looked in what Python has); one is in this directory" in told
+    assert "with PYTHONPATH=. it is found" in told

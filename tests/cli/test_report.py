@@ -149,6 +149,8 @@ def test_mistakes(octo: Any, told: str) -> None:
     found = octo("report", told, "-o", "r.pdf", code=2)
     assert "r.pdf: a report cannot be written as .pdf; known: .html, .md" in found.err
     assert found.next == ["octo report demo.octo -o report.html"]
+    Path("file").touch()
+    assert octo("report", told, "-o", "file/r.html", code=2).err.startswith("octo: file/r.html cannot be written: ")
     assert "which instance?" in octo("report", code=2).err
     assert "there is no directory nix" in octo("report", "nix", code=2).err
     assert "did you mean demo.octo?" in octo("report", "demo.yaml", code=2).err

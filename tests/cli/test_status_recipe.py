@@ -118,3 +118,11 @@ def test_history_is_what_steps_did(octo: Any, stopped: str) -> None:
     shown = octo("history", stopped).out
     assert "ctx/rows" in shown and "steps/load" not in shown
     assert "steps/load" in octo("history", stopped, "--all", "--limit", 0).out
+
+
+def test_what_an_error_says_does_not_break_the_table(octo: Any) -> None:
+    Path("m.py").write_text("def bad():\n    raise ValueError('\\x1b[31mred\\x1b[0m \\x00\\t\\ry\\x9b2J')\n")
+    Path("r.yaml").write_text("steps:\n  - {name: a, function: 'm:bad'}\n")
+    octo("run", "r.yaml", code=1)
+    table = octo("status", "r.octo").out.split("step ")[-1]
+    assert r"ValueError: red \x00\t\ry\x9b2J" in table

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -244,3 +245,15 @@ def test_charts_of_dicts_whose_keys_are_no_text(tmp_path: Path) -> None:
     with pytest.raises(MissingKey, match=r"has no column 'a'; it has 1, 3"):
         ctx_excel.run(ctx, {**given, "charts": [{"sheet": "S", "x": "a", "y": ["b"]}]})
     assert ctx_excel.run(ctx, {**given, "charts": [{"sheet": "S", "x": "1", "y": ["3"]}]})["charts"] == 1
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links and pipes")
+def test_a_link_is_followed_and_a_pipe_is_refused(ctx: Any) -> None:
+    Path("real.xlsx").write_text("old")
+    Path("link.xlsx").symlink_to("real.xlsx")
+    ctx_excel.run(ctx, {"sheets": {"m": "M"}, "out": "link.xlsx"})
+    assert Path("link.xlsx").is_symlink() and openpyxl.load_workbook("real.xlsx").sheetnames == ["M"]
+    os.mkfifo("p.xlsx")
+    with pytest.raises(OctoError, match="p.xlsx cannot be written: it is a device or a pipe, where a file is needed"):
+        ctx_excel.run(ctx, {"sheets": {"m": "M"}, "out": "p.xlsx"})
+    assert Path("p.xlsx").is_fifo()

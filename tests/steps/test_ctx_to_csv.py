@@ -7,6 +7,7 @@ import csv
 import gzip
 import io
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -150,3 +151,27 @@ def test_in_a_recipe_the_next_step_reads_it(tmp_path: Path) -> None:
     assert project.run().status == "COMPLETE_ERROR"
     (project.folder / "go").touch()
     assert project.run().status == "COMPLETE_SUCCESS" and project.ctx["lines"].strip() == "2"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links and pipes")
+def test_a_link_is_followed_and_a_pipe_or_device_is_written_to_and_never_replaced(ctx: Any, tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "real" / "r.csv").write_text("old")
+    Path("o.csv").symlink_to(tmp_path / "real" / "r.csv")
+    written(ctx, "t")
+    assert Path("o.csv").is_symlink() and (tmp_path / "real" / "r.csv").read_text() == "a,b\n1,x\n2.0,\n"
+    assert [path.name for path in (tmp_path / "real").iterdir()] == ["r.csv"]
+    Path("new.csv").symlink_to("later.csv")
+    written(ctx, "t", out="new.csv")
+    assert Path("later.csv").is_file() and Path("new.csv").is_symlink()
+    os.mkfifo("p.csv")
+    reader = subprocess.Popen(["cat", "p.csv"], stdout=subprocess.PIPE)
+    ctx_to_csv.run(ctx, {"key": "t", "out": "p.csv"})
+    assert reader.communicate(timeout=20)[0] == b"a,b\n1,x\n2.0,\n"
+    assert Path("p.csv").is_fifo()
+    done = subprocess.run(["sh", "-c", 'ln -s /proc/self/fd/1 here; exec "$0" -c "$1" | cat', sys.executable,
+                           "from step_library.files import ctx_to_csv\n"
+                           "ctx_to_csv.run({'t': [[1]]}, {'key': 't', 'out': 'here'})"],
+                          capture_output=True, text=True, timeout=60)
+    if sys.platform == "linux":
+        assert (done.stdout, done.stderr, Path("here").is_symlink()) == ("1\n", "", True)

@@ -86,6 +86,8 @@ def test_excel(ctx: Any) -> None:
     assert load(ctx, "b.xlsx") == [["a", 1, None, True]]
     for sheet in ("more", 1, -1):
         assert load(ctx, "b.xlsx", sheet=sheet, use_header=True) == [{"when": "2025-08-25T12:00:00", "x": 1.5}]
+    with pytest.raises(ShapeError, match="b.xlsx:2: row 0, column 'x' is to be bool, not float 1.5"):
+        load(ctx, "b.xlsx", sheet="more", schema={"x": "bool"})
     with pytest.raises(MissingKey, match=r"no sheet 'mor'; did you mean more\?"):
         load(ctx, "b.xlsx", sheet="mor")
     with pytest.raises(ValueError, match="is no Excel file"):
@@ -126,7 +128,7 @@ def test_merging(ctx: Any) -> None:
     ({"path": "../a.json", "key": "k", "within": "."}, OctoError, "is not in ."),
     ({"path": "empty.csv", "key": "k", "use_header": True}, ShapeError, "is empty; its first row"),
     ({"path": "a.csv", "key": "k", "schema": {"vlt": "int"}}, MissingKey, "no 'vlt'; did you mean volt?"),
-    ({"path": "a.csv", "key": "k", "schema": {"ok": "int"}}, ShapeError, "row 0, column 'ok' is to be int, not str"),
+    ({"path": "a.csv", "key": "k", "schema": {"ok": "int"}}, ShapeError, "a.csv:2: row 0, column 'ok' is to be int"),
     ({"path": "a.csv", "key": "k", "schema": {"ok": "itn"}}, OctoError, "no type 'itn'; did you mean int?"),
     ({"path": "rows.json", "key": "k", "schema": {"id": int}}, ShapeError, "row 1, column 'id' is to be int"),
     ({"path": "a.json", "key": "k", "schema": {"a": "dict"}}, ShapeError, "'a' is to be dict, not a list of 2"),
@@ -152,7 +154,8 @@ def test_mistakes(ctx: Any, params: dict[str, Any], error: type[Exception], word
     ("x.json.gz", b"[1]", "is not gzip, as its name says"),
     ("x.csv.gz", gzip.compress(b"a,b\n" * 999, mtime=0)[:-9], "is not gzip"),
     ("x.json.bz2", b"[1]", "is not bz2"),
-    ("x.csv", b"a,b\n1\n", "row 0 has 1 columns, the first row names 2"),
+    ("x.csv", b"a,b\n1\n", "x.csv:2: row 0 has 1 columns, the first row names 2"),
+    ("x.csv", b'\n"a\n",b\n\n"1\r\n",2\n3\n', "x.csv:7: row 1 has 1 columns"),
     ("x.csv", b"a,a\n1,2\n", "two columns are called 'a'"),
 ])
 def test_damaged_files(ctx: Any, name: str, data: bytes, words: str) -> None:

@@ -115,6 +115,9 @@ def replacing(path: Path) -> Iterator[Path]:
     """A name beside `path` to write to; it is renamed to `path` when the block ends well, and removed when not."""
     with _failing(path, "written"):
         _prepare(path)
+        if files.is_special(path):
+            raise FileFailed(f"{path} cannot be written: it is a device or a pipe, where a file is needed")
+        path = files.behind_links(path)
         temporary = files.temporary_for(path)
         try:
             yield temporary

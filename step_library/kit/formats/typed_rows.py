@@ -35,21 +35,24 @@ def number_or_text(text: Any) -> Any:
     return int(text) if len(text) <= 4000 else text
 
 
-def cast_rows(rows: Sequence[dict[str, Any]], schema: Mapping[str, Any], where: str, *, convert: bool = True,
-              numbers: Iterable[int] | None = None) -> None:
+def cast_rows(rows: Sequence[dict[str, Any]], schema: Mapping[str, Any], where: str | Callable[[int], str], *,
+              convert: bool = True, numbers: Iterable[int] | None = None) -> None:
     """Check the columns of rows, in place; `convert`: text becomes the type, an empty cell null.
 
-    `numbers`: how messages count the rows, where these are some of many.
+    `numbers`: how messages count the rows, where these are some of many. `where`: what messages begin with, also as
+    a function of the row's number.
     """
+    place = where if callable(where) else lambda number: where
     counted = range(len(rows)) if numbers is None else list(numbers)
     for name, kind in {name: type_name(kind) for name, kind in schema.items()}.items():
         fit = _reader(kind, convert)
         for number, row in zip(counted, rows, strict=True):
             if name not in row:
-                raise MissingKey(f"{where}: row {number} has no {name!r}{nearest(name, row)}")
+                raise MissingKey(f"{place(number)}: row {number} has no {name!r}{nearest(name, row)}")
             value = fit(row[name])
             if value is WRONG:
-                raise ShapeError(f"{where}: row {number}, column {name!r} is to be {kind}, not {described(row[name])}")
+                raise ShapeError(f"{place(number)}: row {number}, column {name!r} is to be {kind}, "
+                                 f"not {described(row[name])}")
             row[name] = value
 
 
