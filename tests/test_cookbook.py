@@ -50,6 +50,7 @@ def free_port(shown: str) -> int:
         return int(free.getsockname()[1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("title", SECTIONS, ids=lambda title: title.split(".")[0])
 def test_recipe(title: str, tmp_path: Path) -> None:
     section = SECTIONS[title]

@@ -231,6 +231,7 @@ def test_an_edit_by_hand_is_taken_over(
     assert state["seen"] == {"n": 2, "by": "hand"}
 
 
+@pytest.mark.slow
 def test_a_removed_file_starts_anew(
     parameters: octo_step_engine_parameters, names: Any, tmp_path: Path
 ) -> None:

@@ -189,6 +189,7 @@ def test_mistakes_get_one_message_and_change_nothing(
     assert after == before
 
 
+@pytest.mark.slow
 def test_unreadable_json_is_said_with_its_place(params: Run, instance: str, tmp_path: Path) -> None:
     file = tmp_path / instance / PARAMETERS
     file.write_text('{"global_parameters": {"run_step_count": 1,}}')

@@ -199,6 +199,7 @@ def imports_that_run(node: ast.AST) -> Iterator[ast.AST]:
             yield from imports_that_run(part)
 
 
+@pytest.mark.slow
 def test_what_is_imported_is_declared(config: configparser.ConfigParser, checkout: Path) -> None:
     """Every third-party import of octo/ and step_library/ is a core dependency or belongs to an extra."""
     requirements = "\n".join([config["options"]["install_requires"], *config["options.extras_require"].values()])

@@ -67,6 +67,7 @@ def test_every_room_has_a_floor(checkout: Path) -> None:
     assert rooms <= set(FLOOR), "give the new room a floor in this test and in CONTRIBUTING.md"
 
 
+@pytest.mark.slow
 def test_only_doors_import_from_octo_itself(checkout: Path) -> None:
     """`from octo import Engine` inside the package would import upward through the front door."""
     through_the_door = [

@@ -264,8 +264,12 @@ class StepJobs:
         return self._jobs.cancel(id)
 
 
-def cut_off(tx: Transaction, again: Collection[str]) -> None:
-    """What a run that was killed left in ctx["jobs"]. Jobs of the steps `again` are begun by these once more."""
+def cut_off(tx: Transaction, again: Collection[str]) -> list[str]:
+    """What a run that was killed left in ctx["jobs"]: the ids of those that had not ended.
+
+    Jobs of the steps `again` are begun by these once more.
+    """
+    found = []
     kept = tx.peek(RETURNING, MISSING)
     for id, job in list(kept.items()) if isinstance(kept, dict) else ():
         if str(job.get("step", "")).partition("[")[0] in again:
@@ -276,3 +280,5 @@ def cut_off(tx: Transaction, again: Collection[str]) -> None:
         if isinstance(entry, dict) and is_live(entry) and "start" in entry:
             cut = {**tx.get(("ctx", KEY, id)), "status": ERROR, "error": "cut off"}
             tx.record(("ctx", KEY, id), {**cut, "next_run": None} if "next_run" in cut else cut)
+            found.append(id)
+    return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Mapping
 from dataclasses import replace
@@ -36,6 +37,8 @@ from .step_work import StepWork, run_hook
 THREADS = 32
 _OWN = ("run_loop_count", "ended_by", "pause_reason", "last_error")
 
+log = logging.getLogger("octo.engine")
+
 
 class RecipeWalk(DagWalk):
     """`values`: what `--set` puts into ctx. `choice` is what the run was found to do."""
@@ -61,6 +64,7 @@ class RecipeWalk(DagWalk):
         self._cache = Cache(place.directory) if use_cache else None
         self._run = {"id": "", "dir": str(place.directory)}
         self.choice = Choice()
+        self._cut_off: list[str] = []
         super().__init__(
             self._graph(), _limits(recipe), keep_going=keep_going or recipe.keep_going, use_hooks=use_hooks
         )
@@ -185,7 +189,7 @@ class RecipeWalk(DagWalk):
             there = tx.peek((GROUP, name), {})  # what it has done so far is not done again when its turn comes
             kept = {key: there[key] for key in ("calls", "items") if isinstance(there, dict) and key in there}
             tx.set((GROUP, name), {"status": LEFT_OUT, "reason": reason, **kept})
-        cut_off(tx, self.choice.run)
+        self._cut_off = cut_off(tx, self.choice.run)
         known = {step.name for step in self.recipe.steps}
         for name, entry in list(tx.peek((GROUP,), {}).items()):
             if name not in known and not calls_of(entry):
@@ -201,6 +205,10 @@ class RecipeWalk(DagWalk):
             with self.file.transaction(ENGINE, later=True) as tx:
                 self._set_values(tx)
         self.jobs.start_again()
+        lost = [id for id in self._cut_off if self.jobs.get(id) is None]
+        if lost:
+            log.warning("cut off with the run, and not begun again but by their step (--resume-from): %s",
+                        ", ".join(lost))
         return super().walk()
 
     # -- the end -----------------------------------------------------------------------------------

@@ -18,7 +18,8 @@ def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
     `ctx["jobs"][job_id]` is {status: queued, running, done, error or cancelled, start, end, result or error}. What
     it raises never reaches the recipe. A function that takes long should look at `ctx.stop` and return. A job id that
     is still running, or arguments that do not fit, are a ValueError before it begins. One that comes `after` a job
-    that fails, fails too. ctx_job_status waits for it and cancels it.
+    that fails, fails too. ctx_job_status waits for it and cancels it. What a
+    kill or Ctrl-C cut off is begun again by its step only: `octo run --resume-from`.
     """
     check_free(ctx, params["job_id"])
     job = checked_job({param.name: params[param.name] for param in JOB.params})

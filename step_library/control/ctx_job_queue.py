@@ -40,6 +40,9 @@ def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
     seconds, from now on. What a job raises never reaches the recipe, and the others go on; one that is to come after
     a failed one fails too. An id twice, or one of a job that still runs, a function that is not there or arguments
     that do not fit are a ValueError before any begins. ctx_job_status waits for jobs and cancels them.
+
+    A kill or Ctrl-C ends what has not ended (error "cut off", or cancelled): it is begun again by its step only, so
+    with `wait`, which keeps the step from being done, or by `octo run --resume-from`.
     """
     if params["max_workers"] is not None and params["max_workers"] < 1:
         raise ParamError(f"max_workers is 1 or more, not {params['max_workers']}")

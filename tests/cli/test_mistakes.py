@@ -158,6 +158,7 @@ def test_a_directory_that_may_not_be_written(octo: Any, tmp_path: Path) -> None:
     assert "closed" in result.err and "Permission denied" in result.err
 
 
+@pytest.mark.slow
 def test_json_that_cannot_be_read(octo: Any, it: str, tmp_path: Path) -> None:
     file = tmp_path / it / ".octo_step_engine_parameters.json"
     file.write_text(file.read_text()[:-20])

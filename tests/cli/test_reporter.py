@@ -152,6 +152,7 @@ def seen(written: str) -> list[str]:
     return lines
 
 
+@pytest.mark.slow
 def test_live_line_on_a_terminal(octo: Any, it: str, tmp_path: Path, checkout: Path) -> None:
     octo("params", it, NODE, "rounds", 3)
     octo("params", it, NODE, "seconds", 0.35)
@@ -176,6 +177,7 @@ def test_live_line_on_a_terminal(octo: Any, it: str, tmp_path: Path, checkout: P
     assert any(line.startswith("done: 5 steps in") for line in lines)
 
 
+@pytest.mark.slow
 def test_an_unfinished_line_of_a_step_is_left_alone(
     octo: Any, it: str, tmp_path: Path, checkout: Path
 ) -> None:
@@ -192,6 +194,7 @@ def test_a_dumb_terminal_gets_plain_lines(it: str, tmp_path: Path, checkout: Pat
     assert "\x1b" not in written and "✓ step_node_judge" in written
 
 
+@pytest.mark.slow
 def test_watch_on_a_terminal(octo: Any, it: str, start: Any, tmp_path: Path, checkout: Path) -> None:
     octo("params", it, NODE, "rounds", 10)
     octo("params", it, NODE, "seconds", 0.1)
@@ -228,6 +231,7 @@ class Emulated:
                 self.rows[self.at] += part
 
 
+@pytest.mark.slow
 def test_a_live_line_for_each_step_that_runs(write: Any, tmp_path: Path, checkout: Path) -> None:
     (tmp_path / "slow_steps.py").write_text(
         "import time\n"

@@ -63,6 +63,7 @@ def test_a_run_that_fails_and_carries_on(octo: Any, it: str) -> None:
     assert "done: 1 step in " in result.out
 
 
+@pytest.mark.slow
 def test_a_breakpoint(octo: Any, it: str) -> None:
     assert octo("break", it).out.startswith("no breakpoints\n")
     assert octo("break", it, NODE).out == f"{NODE}: breakpoint at entry\n"
@@ -106,6 +107,7 @@ def test_quiet_prints_errors_and_pauses_only(octo: Any, it: str) -> None:
     assert "judged" in octo("logs", it).out
 
 
+@pytest.mark.slow
 def test_programs_that_steps_start_print_there_too(octo: Any, start: Any, tmp_path: Path) -> None:
     (tmp_path / "lib").mkdir()
     (tmp_path / "lib" / "step_node_sub.py").write_text(
@@ -212,6 +214,7 @@ def test_a_killed_run_is_shown_as_interrupted(octo: Any, it: str, start: Any) ->
     octo("run", it)
 
 
+@pytest.mark.slow
 def test_logs(octo: Any, it: str, start: Any) -> None:
     slow(octo, it, 20)
     octo("params", it, NODE, "say", "one more\n")

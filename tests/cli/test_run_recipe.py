@@ -60,6 +60,7 @@ def test_reset_makes_the_next_run_a_new_one(octo: Any, chain: str) -> None:
     assert "done: 6 steps" in octo("run", "demo.octo").out
 
 
+@pytest.mark.slow
 def test_a_failure_and_what_comes_after(octo: Any, write: Any, tmp_path: Path) -> None:
     recipe = write("name: load, function: 'M:load'", "name: fit, function: 'M:fail'",
                    "name: draw, function: 'M:load', depends_on: fit")
@@ -95,6 +96,7 @@ def test_retries_skips_and_background_steps(octo: Any, write: Any) -> None:
     assert rows["flaky"][:2] == ["DONE", "3"] and rows["never"][:2] == ["SKIPPED", "when:"]
 
 
+@pytest.mark.slow
 def test_cached_steps_say_so(octo: Any, write: Any) -> None:
     recipe = write("name: load, function: 'M:load', cache_key: one")
     octo("run", recipe)
@@ -103,6 +105,7 @@ def test_cached_steps_say_so(octo: Any, write: Any) -> None:
     assert last_rows(octo("run", recipe, "--no-cache").out)["load"][0] == "DONE"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", [["--only", "load", "total"], ["--only", "load,total"],
                                    ["--only", "load", "--only", "total"], ["--skip", "square"]], ids=" ".join)
 def test_a_selection(octo: Any, write: Any, words: list[str]) -> None:
@@ -288,6 +291,7 @@ def test_two_at_once(octo: Any, write: Any, start: Any, tmp_path: Path) -> None:
     process.communicate()
 
 
+@pytest.mark.slow
 def test_ctrl_c_and_a_resume(octo: Any, write: Any, start: Any, tmp_path: Path) -> None:
     recipe = write("name: load, function: 'M:load'", "name: wait, function: 'M:wait'",
                    "name: last, function: 'M:load'")
@@ -305,6 +309,7 @@ def test_ctrl_c_and_a_resume(octo: Any, write: Any, start: Any, tmp_path: Path) 
     assert "done: 1 step in" in result.out and "loading" in result.out
 
 
+@pytest.mark.slow
 def test_a_second_ctrl_c_stops_at_once(octo: Any, write: Any, start: Any, tmp_path: Path) -> None:
     recipe = write("name: wait, function: 'M:wait'", "name: last, function: 'M:load'")
     process = start("run", recipe)
@@ -331,6 +336,7 @@ def test_watching_a_run_of_another_process(octo: Any, write: Any, start: Any, tm
     process.communicate()
 
 
+@pytest.mark.slow
 def test_a_recipe_from_standard_input(chain: str, start: Any, tmp_path: Path) -> None:
     text = (tmp_path / chain).read_text()
     process = start("run", "-", stdin=subprocess.PIPE)

@@ -63,6 +63,7 @@ def running(octo: Any, it: str, start: Any) -> Any:
     process.communicate(timeout=20)
 
 
+@pytest.mark.slow
 def test_watch_follows_a_run_of_another_process(octo: Any, it: str, running: Any) -> None:
     shown = octo("status", it, "--watch").out.splitlines()
     changes = [line for line in shown if f"RUNNING at {NODE}" in line]
@@ -73,12 +74,14 @@ def test_watch_follows_a_run_of_another_process(octo: Any, it: str, running: Any
     assert running.wait(timeout=5) == 0
 
 
+@pytest.mark.slow
 def test_watch_as_json_lines(octo: Any, it: str, running: Any) -> None:
     states = [json.loads(line) for line in octo("status", it, "--watch", "--json").out.splitlines()]
     assert states[0]["owner"]["pid"] == running.pid and states[0]["state"] == "RUNNING"
     assert states[-1]["state"] == "COMPLETE_SUCCESS" and states[-1]["owner"] is None
 
 
+@pytest.mark.slow
 def test_who_runs_it(octo: Any, it: str, running: Any) -> None:
     result = octo("status", it)
     assert f"process {running.pid} on " in result.out

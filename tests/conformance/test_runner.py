@@ -93,6 +93,7 @@ def test_a_missing_argument_is_told(root: Place) -> None:
     assert next_command.endswith(" run hello_world.octo")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not COMMANDS, reason="types the command in a shell")
 def test_what_can_be_typed_next_without_installing(root: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """In a checkout alone, with no command `octo`: the messages name one that is there."""
@@ -151,6 +152,7 @@ def test_my_first_recipe(root: Place) -> None:
     assert "Hello from Framework0!" in done.stdout
 
 
+@pytest.mark.slow
 def test_advanced_pipeline(root: Place) -> None:
     root.put_printed("recipes/advanced_pipeline.yaml", "my_recipe.yaml")
     put_classes(
@@ -204,6 +206,7 @@ def test_validate_tells_every_mistake(root: Place) -> None:
     assert "my_recipe.yaml:2:" in done.stderr and "my_recipe.yaml:3:" in done.stderr
 
 
+@pytest.mark.slow
 def test_help_of_both_commands(root: Place) -> None:
     """Alone, the parser's command says what it can do; each help ends with commands as the documents type them."""
     script = "orchestrator/enhanced_recipe_parser.py"
@@ -266,6 +269,7 @@ def argv_examples() -> list[list[str]]:
     return examples
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("argv", argv_examples(), ids=" ".join)
 def test_command_lines(demo: Place, argv: list[str]) -> None:
     """Without --recipe it is the only one in recipes/. A resume needs something to resume: a failure before it."""

@@ -354,6 +354,7 @@ def test_both_limits_at_one_place(tmp_path: Path) -> None:
     assert result.ended_by == "limit" and len(result.reasons) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("where", ["entry", "exit"])
 def test_a_breakpoint_and_kills_in_a_loop_stop_exactly_once_a_visit(tmp_path: Path, where: str) -> None:
     box = Box(

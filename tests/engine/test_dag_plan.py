@@ -72,6 +72,7 @@ def plans(draw: st.DrawFn) -> tuple[list[StepSpec], Limits, set[str]]:
     return made, limits, met
 
 
+@pytest.mark.slow
 @settings(max_examples=600, deadline=None, suppress_health_check=list(HealthCheck))
 @given(plans(), st.data())
 def test_the_plan_does_what_the_rules_say(plan: tuple[list[StepSpec], Limits, set[str]], data: st.DataObject) -> None:

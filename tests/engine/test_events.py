@@ -190,6 +190,7 @@ def test_an_error_is_in_the_log_with_its_traceback(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.slow
 def test_a_slow_step_is_in_the_log_while_it_runs(tmp_path: Path) -> None:
     """Quick events may wait for each other, but not long."""
     box = Box(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
@@ -70,6 +71,7 @@ def pairs(count: int) -> Iterator[tuple[int, int]]:
     return ((one, other) for one in range(count) for other in range(one))
 
 
+@pytest.mark.slow
 @settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
 @example([step("s0", p=True, after="s2"), step("s1"), step("s2", background=True), step("s3", p=True)])
 @given(plans())
@@ -82,6 +84,7 @@ def test_ordered_is_never_said_of_steps_that_can_run_side_by_side(steps: list[St
             assert (first, second) not in seen
 
 
+@pytest.mark.slow
 @settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
 @given(plans())
 def test_what_depends_on_a_step_or_stands_behind_a_wall_is_ordered(steps: list[StepSpec]) -> None:

@@ -329,6 +329,7 @@ def test_durations(seconds, text):
 # --- large pictures
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("make", "size"),
     [(chain, 100), (wide, 98), (dense, 100), (chain, 1000)],
@@ -563,6 +564,7 @@ def test_an_open_visit_is_not_counted_again_when_the_run_goes_on(tmp_path):
     assert live.marks.state == "RUNNING"
 
 
+@pytest.mark.slow
 def test_it_is_drawn_while_the_run_goes_on_and_not_too_often(tmp_path, monkeypatch):
     made: list[float] = []
     real = live_picture.DrawingProcess
@@ -594,6 +596,7 @@ def test_it_is_drawn_while_the_run_goes_on_and_not_too_often(tmp_path, monkeypat
     assert len(made) == quiet
 
 
+@pytest.mark.slow
 def test_a_callback_costs_next_to_nothing(tmp_path):
     live = GraphPicture(interval=0.2)
     graph = chain(100)

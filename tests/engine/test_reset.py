@@ -76,6 +76,7 @@ def test_what_people_wrote_after_the_step_stays(tmp_path: Path) -> None:
     assert "made" not in box.state
 
 
+@pytest.mark.slow
 def test_reset_while_it_runs(tmp_path: Path) -> None:
     box = Box(
         tmp_path,

@@ -37,6 +37,7 @@ class step_node_one(StepNode):
 # -- who runs it
 
 
+@pytest.mark.slow
 def test_a_second_engine_names_the_first(tmp_path: Path) -> None:
     box = Box(tmp_path, WAITS)
     process = box.start()
@@ -54,6 +55,7 @@ def test_a_second_engine_names_the_first(tmp_path: Path) -> None:
     assert box.store.running() is None and box.calls == ["in"]
 
 
+@pytest.mark.slow
 def test_the_same_instance_twice_in_one_process(tmp_path: Path) -> None:
     box = Box(tmp_path, WAITS)
     thread = threading.Thread(target=box.run)
@@ -389,6 +391,7 @@ def test_a_disk_that_fails_ends_the_run_with_an_error(
     assert box.run(1).status == "PAUSED" and box.count == 2
 
 
+@pytest.mark.slow
 def test_a_journal_is_kept_short_while_the_engine_runs(tmp_path: Path) -> None:
     box = Box(tmp_path, COUNTS.replace("< 5", "< 3000"))
     box.store.set(GLOBAL, "history_limit", 50)
@@ -479,6 +482,7 @@ def test_an_engine_in_a_thread(tmp_path: Path) -> None:
     assert results[0].status == "COMPLETE_SUCCESS" and box.ctx == {"n": 5}
 
 
+@pytest.mark.slow
 def test_the_command_ends_with_the_results_code(tmp_path: Path) -> None:
     box = Box(
         tmp_path,
@@ -535,6 +539,7 @@ def test_a_fork_of_a_body_does_not_hold_the_instance(tmp_path: Path) -> None:
     assert box.run().status == "COMPLETE_SUCCESS" and box.ctx == {}
 
 
+@pytest.mark.slow
 def test_what_a_forked_worker_writes_is_the_steps(tmp_path: Path) -> None:
     box = Box(
         tmp_path,

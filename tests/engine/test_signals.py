@@ -71,6 +71,7 @@ def test_twice_stops_at_once(tmp_path: Path, second: signal.Signals) -> None:
     assert box.count == 2
 
 
+@pytest.mark.slow
 def test_many_times_leaves_a_run_that_goes_on(tmp_path: Path) -> None:
     """Signals at any moment of a busy loop: what is written is whole, and the next run ends it."""
     box = Box(
@@ -187,6 +188,7 @@ def test_handlers_are_not_touched_from_a_thread(tmp_path: Path) -> None:
     assert seen == [(before, "", False)]
 
 
+@pytest.mark.slow
 def test_a_signal_while_the_log_is_being_written(tmp_path: Path) -> None:
     """What a handler interrupts may hold a lock: a body that prints without end can be stopped."""
     box = Box(

@@ -115,6 +115,7 @@ def test_a_body_that_makes_another_error_of_it_has_timed_out(tmp_path: Path) -> 
     assert box.run().status == "COMPLETE_SUCCESS" and box.calls == ["try", "try", "two"]
 
 
+@pytest.mark.slow
 def test_a_body_that_swallows_every_one_ends_the_process(tmp_path: Path) -> None:
     box = slow(
         tmp_path,
@@ -141,6 +142,7 @@ def test_a_body_that_swallows_every_one_ends_the_process(tmp_path: Path) -> None
     assert box.run().status == "COMPLETE_SUCCESS", "the next run goes on"
 
 
+@pytest.mark.slow
 def test_one_that_holds_the_lock_ends_the_process_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -254,6 +256,7 @@ def test_within_the_limit_in_a_thread() -> None:
     assert seen == [7, "all"]
 
 
+@pytest.mark.slow
 def test_no_alarm_is_left_armed(tmp_path: Path) -> None:
     """An alarm at any moment of the end of a call must not outlive it: it would end the process."""
     code = """

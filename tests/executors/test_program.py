@@ -80,6 +80,7 @@ def test_directory_and_environment(tmp_path: Path) -> None:
     assert result.output.split() == [str(tmp_path.resolve()), "1"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", ["timeout", "stop"])
 def test_its_whole_group_is_ended(what: str, tmp_path: Path) -> None:
     stop = threading.Event()
@@ -122,6 +123,7 @@ def test_one_that_heeds_the_request_can_finish(tmp_path: Path) -> None:
     assert (result.exit_code, result.output, result.stopped) == (0, "bye\n", True)
 
 
+@pytest.mark.slow
 def test_a_daemon_that_holds_the_pipe_does_not_hold_us(tmp_path: Path) -> None:
     source = (
         "import subprocess, sys\n"

@@ -83,6 +83,7 @@ def test_everything_printed_comes_line_by_line(place: Place) -> None:
     assert place.run("stdin").value == ""
 
 
+@pytest.mark.slow
 def test_a_body_that_closes_its_output_costs_its_worker_only(place: Place) -> None:
     assert place.run("close_output").value == "closed"
     assert place.run("later", 2).value == 2
@@ -175,6 +176,7 @@ def test_an_exit_in_the_body_is_not_taken_for_an_idle_death(place: Place, tmp_pa
     assert place.run("die_once", str(tmp_path / "once")).value == "second"
 
 
+@pytest.mark.slow
 def test_a_timeout_ends_the_worker_and_its_children(place: Place) -> None:
     place.run("later", 1)
     with pytest.raises(StepTimeout, match="time-out of 2 s"):

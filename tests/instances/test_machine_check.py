@@ -63,6 +63,7 @@ def test_fail_arrow(bench: Any) -> None:
     assert "FAIL" in (bench.directory / "Assets" / "report.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_marginal_is_tried_again_and_then_fails(bench: Any) -> None:
     bench.set(check_limits={"max_memory_percent": 0.001, "margin_percent": 1e9, "tries": 3})
     assert bench.run().exit_code == 0
@@ -78,6 +79,7 @@ def test_marginal_is_tried_again_and_then_fails(bench: Any) -> None:
     assert [row["try"] for row in bench.state["ctx"]["rows"]] == [1] * 5 + [2] * 5 + [3] * 5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("readings", [[], [float("nan"), -5.0, None], [41.0, 52.5]])
 def test_temperature_is_measured_or_said_not_to_be(
     bench: Any, monkeypatch: pytest.MonkeyPatch, readings: list[Any]
@@ -94,6 +96,7 @@ def test_temperature_is_measured_or_said_not_to_be(
         assert bench.state["ctx"]["verdict"] == "pass"
 
 
+@pytest.mark.slow
 def test_killed_while_sampling_carries_on_with_its_rows(bench: Any) -> None:
     bench.set(load={"pulses": 8, "pulse_seconds": 0.2})
     bench.run_killed_when(lambda state: len(state["ctx"].get("rows", [])) >= 4)

@@ -108,6 +108,7 @@ def test_resume_from_runs_only_what_depends_on_it(workplace: Workplace) -> None:
     assert len(workplace.state("sunspot_cycles")["ctx"]["cycles"]) == 26
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="the recipe needs the program find")
 def test_file_inventory(workplace: Workplace) -> None:
     result = workplace.run("file_inventory")

@@ -19,6 +19,7 @@ def demo(instance: Callable[[str], Any]) -> Any:
     return copy
 
 
+@pytest.mark.slow
 def test_error_is_left_by_the_failure_arrow_and_fetch_is_retried(demo: Any) -> None:
     result = demo.run()
     assert result.exit_code == 0
@@ -31,6 +32,7 @@ def test_error_is_left_by_the_failure_arrow_and_fetch_is_retried(demo: Any) -> N
     assert [event["try"] for event in state["ctx"]["events"]] == [1, 2]  # but their records stay
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("moment", [3, 8])
 def test_killed_at_any_state_the_end_is_the_same(demo: Any, moment: int) -> None:
     demo.set(statemachine={"pause_seconds": 0.15})
@@ -43,6 +45,7 @@ def test_killed_at_any_state_the_end_is_the_same(demo: Any, moment: int) -> None
     assert state["ctx"]["parts"] == PARTS
 
 
+@pytest.mark.slow
 def test_killed_in_fetch_the_end_is_the_same(demo: Any) -> None:
     demo.set(fetch={"pause_seconds": 0.1})
     demo.run_killed_when(lambda state: len(state["ctx"].get("events", [])) >= 1)
@@ -60,6 +63,7 @@ def test_repairs_come_to_an_end(demo: Any) -> None:
     assert state["ctx"]["summary"] == {"statemachine": "ERROR", "repairs": 1, "fetch_tries": 0, "parts": 0}
 
 
+@pytest.mark.slow
 def test_fetch_that_never_gets_through_leaves_by_its_failure_arrow(demo: Any) -> None:
     demo.set(statemachine={"failure_rate": 0}, fetch={"failure_rate": 1.1})
     assert demo.run().exit_code == 0

@@ -102,6 +102,7 @@ def test_a_failure_is_not_kept(project: Project) -> None:
     assert len(project.lines("ran.txt")) == 2
 
 
+@pytest.mark.slow
 def test_the_newest_hundred_are_kept_as_json(project: Project) -> None:
     project.recipe("""
         ctx: {first: 0}

@@ -281,3 +281,4 @@ def test_a_job_that_a_kill_cut_off(project: Project) -> None:
     assert result.status == "COMPLETE_SUCCESS", result.error
     assert project.ctx["jobs"]["long"]["status"] == "error" and project.ctx["jobs"]["long"]["error"] == "cut off"
     assert project.ctx["jobs"]["beat"]["status"] == "cancelled", "it came back"
+    assert "not begun again but by their step (--resume-from): long" in project.log(result.run_id)

@@ -7,6 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -91,6 +92,7 @@ def _result(folder: Path, case: dict[str, Any], first: dict[str, Any]) -> dict[s
     return project.ctx
 
 
+@pytest.mark.slow
 @given(cases())
 @settings(max_examples=30)
 def test_as_if_those_steps_had_run_only_the_second_time(case: dict[str, Any]) -> None:

@@ -217,6 +217,7 @@ def test_output_goes_to_the_log_line_by_line_and_to_ctx_as_text(project: Project
     assert project.ctx["out"] == "one\nbad \ufffd end"
 
 
+@pytest.mark.slow
 def test_at_most_16_mib_of_output_are_kept(project: Project) -> None:
     project.recipe("""
         steps:

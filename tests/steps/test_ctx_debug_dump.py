@@ -115,6 +115,7 @@ def test_mistakes(params: dict[str, Any], error: type[Exception], words: str) ->
     assert words in str(caught.value) and not Path("d.json").exists()
 
 
+@pytest.mark.slow
 def test_a_large_ctx_is_written() -> None:
     ctx = Context({"rows": [[number, str(number)] for number in range(100_000)]})
     ctx_debug_dump.run(ctx, {"out": "large.json"})

@@ -178,6 +178,7 @@ def test_a_long_diff_is_cut(make: Any) -> None:
     assert diff(make(BEFORE, AFTER), limit=8) == PRINTED
 
 
+@pytest.mark.slow
 def test_many_rows(make: Any) -> None:
     old = [[number, f"name {number}"] for number in range(20_000)]
     new = copy.deepcopy(old)

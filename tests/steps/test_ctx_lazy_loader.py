@@ -110,6 +110,7 @@ def test_whether_more_follow(ctx: Any) -> None:
     assert ctx_lazy_loader.run(ctx, {**params, "page": 1}) == {"loaded": "big", "rows": 5, "more": False}
 
 
+@pytest.mark.slow
 def test_the_rest_of_the_file_is_not_read(ctx: Any) -> None:
     """What is damaged behind the rows that are asked for does not matter, nor do other columns."""
     write("t.parquet")

@@ -141,6 +141,7 @@ def test_other_mistakes_write_nothing(ctx: Any, tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
+@pytest.mark.slow
 def test_empty_and_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     ctx_snapshot.run({}, {"out": "e.json"})

@@ -57,6 +57,7 @@ def store(ctx: Any, url: str, key: str = "rows", action: str = "insert", **param
     return ctx_sqlite.run(ctx, {"url": url, "action": action, "table": "t", "key": key, **params})
 
 
+@pytest.mark.slow
 def test_rows_and_queries(ctx: Any, url: str) -> None:
     assert ctx_sqlite.run(ctx, {"url": url}) == {"status": "noop"}
     assert store(ctx, url, "none") == {"inserted": 0}

@@ -106,6 +106,7 @@ def test_a_key_that_is_not_there() -> None:
         ctx_stats.run({"rows": []}, {"key": "rows"})
 
 
+@pytest.mark.slow
 def test_a_large_table_on_a_context() -> None:
     rows = numpy.arange(300_000.0).reshape(100_000, 3).tolist()
     ctx = Context({"rows": rows})

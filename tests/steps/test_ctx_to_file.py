@@ -209,6 +209,7 @@ def test_what_is_no_json_value(kind: str, tmp_path: Path) -> None:
     assert isinstance(caught.value, ValueError) and not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_a_large_table(tmp_path: Path) -> None:
     rows = [[number, f"t{number}", number / 2] for number in range(100_000)]
     ctx = Context({"rows": rows})

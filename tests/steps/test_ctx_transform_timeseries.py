@@ -102,6 +102,7 @@ def test_mistakes_write_nothing(make: Any, rows: Any, params: Any, error: Any, w
     assert words in str(caught.value) and list(ctx) == ["rows"] and ctx["rows"] == rows
 
 
+@pytest.mark.slow
 def test_in_place_and_many_rows(make: Any) -> None:
     ctx = make({"rows": numpy.arange(150_000.0).reshape(50_000, 3).tolist()})
     step.run(ctx, {"key": "rows", "out": "rows", "in_place": True, "select": [2], "normalize": True})

@@ -123,6 +123,7 @@ def test_defaults_come_in_only_when_all_is_in_order(ctx: Any) -> None:
         ctx_validate_schema.run(ctx, {"schema": {"b": {"default": "x", "type": "int"}}})
 
 
+@pytest.mark.slow
 def test_a_large_list() -> None:
     ctx = Context({"rows": [[n, float(n)] for n in range(50_000)]})
     assert ctx_validate_schema.run(ctx, {"schema": {"rows": {"type": "list", "len": 50_000, "elem_type": "list"}}})

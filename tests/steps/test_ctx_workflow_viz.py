@@ -174,6 +174,7 @@ def test_it_stops_with_the_run(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["r.yaml"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("where", ["", ", requires_process: true"], ids=["thread", "process"])
 def test_the_recipe_that_runs_with_a_resume(tmp_path: Path, where: str) -> None:
     project = Project(tmp_path / "p")

@@ -169,6 +169,7 @@ JSON = st.recursive(st.none() | st.booleans() | st.integers() | st.floats(allow_
                     lambda each: st.lists(each) | st.dictionaries(st.text("abc ü:-1", min_size=1), each), max_leaves=8)
 
 
+@pytest.mark.slow
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
 @given(value=JSON, kind=st.sampled_from(["json", "yaml"]))
 def test_it_reads_what_ctx_to_file_writes(tmp_path: Path, value: Any, kind: str) -> None:
@@ -179,6 +180,7 @@ def test_it_reads_what_ctx_to_file_writes(tmp_path: Path, value: Any, kind: str)
     assert ctx["back"] == value
 
 
+@pytest.mark.slow
 def test_a_large_file(ctx: Any) -> None:
     text = "".join(f"{number},{number / 2}\n" for number in range(100_000))
     assert load(ctx, "large.csv", text, numbers=True)[99_999] == [99_999, 49_999.5]

@@ -152,6 +152,7 @@ def test_it_warns_of_listening_to_all_without_a_password(port: int, monkeypatch:
     assert "whoever" not in told and "green" not in told
 
 
+@pytest.mark.slow
 def test_behind_a_program(port: int) -> None:
     url = f"http://127.0.0.1:{port}"
     assert hello_dash.run({}, {"port": port, "background": True, "seconds": 1.5}) == {"served": url}

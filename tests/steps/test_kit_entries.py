@@ -10,6 +10,7 @@ from octo.errors import OctoError
 from tests.recipe.runs import Project
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("step", "name", "field"), [
     ("ctx_parallel", "tasks", "key"),
     ("ctx_parallel_process", "tasks", "key"),

@@ -22,6 +22,7 @@ def test_the_page_is_up_to_date(checkout: Path) -> None:
     assert (checkout / "docs" / "steps.md").read_text(encoding="utf-8") == steps_page(), stale
 
 
+@pytest.mark.slow
 def test_the_documented_programs_are_up_to_date(checkout: Path) -> None:
     from tools.write_pages import programs
 

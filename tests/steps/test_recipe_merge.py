@@ -164,6 +164,7 @@ def test_a_recipe_without_steps(ctx: Any, write: Any) -> None:
     assert not Path("x.yaml").exists()
 
 
+@pytest.mark.slow
 def test_a_recipe_makes_a_recipe_and_runs_it(tmp_path: Path) -> None:
     """The documented meta-workflows: a step writes the recipe, a later one runs it, with a resume in the middle."""
     project = Project(tmp_path / "p")

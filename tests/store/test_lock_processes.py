@@ -220,6 +220,7 @@ def test_who_locks_back_to_back_stays_off_now_and_then(tmp_path: Path, monkeypat
     assert hold(0.0001, 0.0004, 500) == [], "others had their chances"
 
 
+@pytest.mark.slow
 def test_a_poller_of_50_ms_gets_its_turn_while_another_process_never_pauses(store: ParameterStore) -> None:
     lock = FileLock(store.directory / LOCK_FILE, timeout=30)
     with child(BUSY, store.directory):

@@ -678,6 +678,7 @@ def test_watch_waits_for_a_journal(tmp_path: Path) -> None:
 # -- running -------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_running(store: ParameterStore) -> None:
     assert store.running() is None
     lock = RunLock(store.directory)

@@ -374,6 +374,7 @@ def test_missing_at_rest_reads_say_so_and_touch_nothing(store: ParameterStore, n
     assert sorted(os.listdir(store.directory)) == before
 
 
+@pytest.mark.slow
 def test_missing_at_rest_for_a_second_is_a_reset(store: ParameterStore) -> None:
     store.set("ctx", "a", 1)
     store.path.unlink()

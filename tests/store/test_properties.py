@@ -10,6 +10,7 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -341,6 +342,7 @@ def test_what_is_written_is_read_as_it_was(value: Any) -> None:
     assert checked(value) == value
 
 
+@pytest.mark.slow
 @given(st.lists(VALUES, max_size=30), st.integers(1, 40), st.booleans())
 def test_pieces_of_any_size_make_the_whole(value: Any, weight: int, indent: bool) -> None:
     from octo.store import values

@@ -27,6 +27,7 @@ print("held", flush=True); sys.stdin.read()
 """
 
 
+@pytest.mark.slow
 def test_never_re_entrant(tmp_path: Path) -> None:
     one, two = RunLock(tmp_path), RunLock(tmp_path)
     one.acquire("r1")
@@ -43,6 +44,7 @@ def test_never_re_entrant(tmp_path: Path) -> None:
     two.release()
 
 
+@pytest.mark.slow
 def test_of_another_process(tmp_path: Path) -> None:
     child = subprocess.Popen([sys.executable, "-c", HOLDS, str(tmp_path)], stdin=subprocess.PIPE,
                              stdout=subprocess.PIPE, text=True)
@@ -75,6 +77,7 @@ def test_a_look_makes_no_file_and_takes_nothing(tmp_path: Path) -> None:
         assert is_held(tmp_path / RUN_LOCK_FILE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", [None, "", "{", "[]", '{"pid": 1}', "3"])
 def test_an_owner_that_cannot_be_read(tmp_path: Path, text: str | None) -> None:
     with FileLock(tmp_path / RUN_LOCK_FILE):

@@ -475,6 +475,7 @@ def is_spelt_one_way(value: Any) -> bool:
     return not isinstance(value, int) or -(2**63) <= value < 2**64
 
 
+@pytest.mark.slow
 @MANY
 @given(SMALL, st.booleans(), st.integers(1, 9), st.integers(1, 40))
 def test_pieces_are_what_is_written_at_once(value: Any, indent: bool, weight: int, text: int) -> None:

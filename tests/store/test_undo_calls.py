@@ -78,6 +78,7 @@ WORK = st.lists(st.tuples(st.integers(0, 4), COMMANDS), max_size=14)
 TAKING = st.lists(st.tuples(st.integers(0, 3), ENTRIES), min_size=4, max_size=16)
 
 
+@pytest.mark.slow
 @settings(max_examples=600)
 @given(start=START, work=WORK)
 def test_one_attempt_removed_is_a_replay_without_it(start: dict[str, Any], work: list[Any]) -> None:
@@ -88,6 +89,7 @@ def test_one_attempt_removed_is_a_replay_without_it(start: dict[str, Any], work:
     assert steps.ctx == steps.expected(start, {1})
 
 
+@pytest.mark.slow
 @settings(max_examples=500)
 @given(start=START, work=WORK, more=WORK)
 def test_and_others_after_an_earlier_one_was_undone(start: dict[str, Any], work: list[Any], more: list[Any]) -> None:
@@ -108,6 +110,7 @@ def test_and_others_after_an_earlier_one_was_undone(start: dict[str, Any], work:
     assert steps.ctx == steps.expected(start, {1, 2, 3})
 
 
+@pytest.mark.slow
 @settings(max_examples=400)
 @given(work=TAKING, then=TAKING)
 def test_what_is_taken_stays_taken_and_no_other_entry_goes_in_its_stead(work: list[Any], then: list[Any]) -> None:
