@@ -63,16 +63,34 @@ class Stopping:
 
 
 _in_force: list[Stopping] = []
+_mask = threading.local()
+
+
+def _before_fork() -> None:
+    """A signal that reached the child before its handlers are back would be forgotten: it waits until then.
+
+    As when a pool ends its workers at once: it would wait for ever for the one that had just been forked.
+    """
+    if _in_force:
+        numbers = {getattr(signal, name) for name in Stopping.SIGNALS if hasattr(signal, name)}
+        _mask.before = signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
 
 
 def _after_fork() -> None:
+    before = _mask.__dict__.pop("before", None)
+    if before is not None:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _after_fork_in_child() -> None:
     """A worker that a step forked is not the run: a signal ends it as it would without one.
 
     A handler could not see to that: it waits until the main thread has something to do.
     """
     for stopping in list(_in_force):
         stopping.__exit__()
+    _after_fork()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
+    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork_in_child)
