@@ -21,6 +21,8 @@ import yaml
 from octo.recipe import load
 from tests.conformance.layout import DATA, Place, printed
 
+pytestmark = pytest.mark.slow  # nearly all of them start programs
+
 COMMANDS = os.name != "nt"
 CATALOGUE: dict[str, Any] = yaml.safe_load((DATA / "core.yaml").read_text(encoding="utf-8"))
 
@@ -93,7 +95,6 @@ def test_a_missing_argument_is_told(root: Place) -> None:
     assert next_command.endswith(" run hello_world.octo")
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(not COMMANDS, reason="types the command in a shell")
 def test_what_can_be_typed_next_without_installing(root: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """In a checkout alone, with no command `octo`: the messages name one that is there."""
@@ -152,7 +153,6 @@ def test_my_first_recipe(root: Place) -> None:
     assert "Hello from Framework0!" in done.stdout
 
 
-@pytest.mark.slow
 def test_advanced_pipeline(root: Place) -> None:
     root.put_printed("recipes/advanced_pipeline.yaml", "my_recipe.yaml")
     put_classes(
@@ -206,7 +206,6 @@ def test_validate_tells_every_mistake(root: Place) -> None:
     assert "my_recipe.yaml:2:" in done.stderr and "my_recipe.yaml:3:" in done.stderr
 
 
-@pytest.mark.slow
 def test_help_of_both_commands(root: Place) -> None:
     """Alone, the parser's command says what it can do; each help ends with commands as the documents type them."""
     script = "orchestrator/enhanced_recipe_parser.py"
@@ -231,7 +230,6 @@ def test_second_names(root: Place) -> None:
     assert told == ["True True True True"]
 
 
-@pytest.mark.slow
 def test_command_lines_of_the_workspace_page(root: Place) -> None:
     """`--only step1 step2`, `--skip step3`, `--resume-from step4`."""
     root.put("work.py", "def run(ctx, name):\n    ctx.append('ran', name)\n")
@@ -269,7 +267,6 @@ def argv_examples() -> list[list[str]]:
     return examples
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("argv", argv_examples(), ids=" ".join)
 def test_command_lines(demo: Place, argv: list[str]) -> None:
     """Without --recipe it is the only one in recipes/. A resume needs something to resume: a failure before it."""
@@ -351,7 +348,6 @@ def test_which_recipe(root: Place) -> None:
     assert not list(root.directory.glob("*.octo"))
 
 
-@pytest.mark.slow
 def test_exit_codes(root: Place) -> None:
     root.put("work.py", "import os\ndef run(ctx):\n    assert not os.path.exists('bad'), 'it is bad'\n")
     root.put("recipes/r.yaml", "steps:\n  - {name: a, function: 'work:run'}\n  - {name: b, function: 'work:run'}\n")
@@ -370,7 +366,6 @@ def test_exit_codes(root: Place) -> None:
     root.type("runner.py")
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(not COMMANDS, reason="signals")
 def test_interrupted(root: Place) -> None:
     root.put("work.py", "import time\ndef run(ctx):\n    open('began', 'w').close()\n    time.sleep(1)\n")

@@ -81,6 +81,7 @@ def test_to_list_the_steps_imports_nothing_large() -> None:
     assert done.stdout == "set()\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", STEPS, ids=lambda step: step.name)
 def test_each_is_a_program_of_its_own(step: object) -> None:
     done = subprocess.run([sys.executable, "-m", step.module, "--help"],  # type: ignore[attr-defined]
