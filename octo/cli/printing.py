@@ -20,6 +20,7 @@ from octo.errors import UsageError, quoted
 
 LONG_VALUE = 60
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_CONTROL_IN_LINES = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 _program = ""
@@ -111,7 +112,7 @@ def can_show(text: str, stream: TextIO | Any) -> bool:
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequence[int] = ()) -> str:
     """Columns that line up; those in `right` (numbers) to the right. On a terminal a line is never broken."""
-    lines = [list(header), *([_in_one_line(cell) for cell in row] for row in rows)]
+    lines = [list(header), *([as_text(cell, one_line=True) for cell in row] for row in rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
     shown = []
     for line in lines:
@@ -127,9 +128,13 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequen
     return "\n".join(shown)
 
 
-def _in_one_line(cell: str) -> str:
-    """What a program says may hold anything: colours go, other control characters are shown as Python writes them."""
-    return _CONTROL.sub(lambda found: repr(found[0])[1:-1], click.unstyle(cell))
+def as_text(said: str, *, one_line: bool = False) -> str:
+    """What a program says may hold anything: colours go, other control characters are shown as Python writes them.
+
+    Ends of lines and tabs stay, but in `one_line`.
+    """
+    pattern = _CONTROL if one_line else _CONTROL_IN_LINES
+    return pattern.sub(lambda found: repr(found[0])[1:-1], click.unstyle(said))
 
 
 def duration(seconds: float) -> str:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TextIO
 
-from octo.cli.printing import can_show, counted, duration
+from octo.cli.printing import as_text, can_show, counted, duration
 from octo.cli.screen import Screen, StepStream
 
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ class Reporter:
     def step_failed(self, event: Event) -> None:
         running = self._running(event.node)
         error = event.data.get("error") or {}
-        text = f"{error.get('type', 'error')}: {_first_line(error.get('message', ''))}"
+        text = f"{error.get('type', 'error')}: {as_text(_first_line(error.get('message', '')))}"
         if event.data.get("will_retry"):
             delay, attempt, attempts = (event.data.get(key) or 0 for key in ("delay", "attempt", "attempts"))
             again = f"again in {duration(delay)}" if delay else "again"

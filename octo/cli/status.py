@@ -18,7 +18,7 @@ from octo.cli.instance import (
     octo_command,
     open_instance,
 )
-from octo.cli.printing import as_called, duration, moment, print_json, table
+from octo.cli.printing import as_called, as_text, duration, moment, print_json, table
 from octo.cli.steps import counts_text, explain_waiting, read_jobs, read_steps, running_names, steps_table
 
 if TYPE_CHECKING:
@@ -189,7 +189,7 @@ def _job_text(name: str, job: dict[str, Any]) -> str:
 def error_text(error: dict[str, Any], *, in_state: bool = True) -> str:
     """`ValueError in load (EXECUTE): no such file`; the state says nothing where a step has only one."""
     state = f" ({error.get('state', '?')})" if in_state else ""
-    return f"{error.get('type', 'error')} in {error.get('node', '?')}{state}: {error.get('message', '')}"
+    return f"{error.get('type', 'error')} in {error.get('node', '?')}{state}: {as_text(str(error.get('message', '')))}"
 
 
 def _counters(status: Status) -> str:

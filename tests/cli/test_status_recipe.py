@@ -123,6 +123,7 @@ def test_history_is_what_steps_did(octo: Any, stopped: str) -> None:
 def test_what_an_error_says_does_not_break_the_table(octo: Any) -> None:
     Path("m.py").write_text("def bad():\n    raise ValueError('\\x1b[31mred\\x1b[0m \\x00\\t\\ry\\x9b2J')\n")
     Path("r.yaml").write_text("steps:\n  - {name: a, function: 'm:bad'}\n")
-    octo("run", "r.yaml", code=1)
-    table = octo("status", "r.octo").out.split("step ")[-1]
-    assert r"ValueError: red \x00\t\ry\x9b2J" in table
+    run = octo("run", "r.yaml", code=1)
+    shown = octo("status", "r.octo").out
+    assert r"ValueError: red \x00\t\ry\x9b2J" in shown.split("step ")[-1]
+    assert not set("\0\x1b\r\x9b") & set(run.out + run.err + shown), "nor the lines around it"
