@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain, islice
 from typing import Any
@@ -17,7 +18,7 @@ Row = dict[str, Any]
 Tests = Mapping[str, Test]
 
 
-class Source:
+class Source(ABC):
     """A file whose rows come as dicts, some at a time. `names`: its columns, where the file says them beforehand."""
 
     names: list[str] | None = None
@@ -25,25 +26,13 @@ class Source:
     def __init__(self, where: str, schema: Mapping[str, Any]) -> None:
         self.where, self.schema = where, {name: type_name(kind) for name, kind in schema.items()}
 
-    def batches(self) -> Iterator[list[Row]]:
-        """All its rows."""
-        raise NotImplementedError
-
+    @abstractmethod
     def rows(self, columns: Sequence[str] | None, tests: Tests, first: int) -> Iterator[Row]:
         """The rows that fit, from the one of number `first` (from 0) on; only these columns."""
-        self.check([*(columns or ()), *tests])
-        found = (row for row in chain.from_iterable(self.batches()) if fits(row, tests))
-        for row in islice(found, first, None):
-            yield row if columns is None else {name: row.get(name) for name in columns}
 
+    @abstractmethod
     def shape(self, tests: Tests) -> tuple[int, list[str]]:
         """How many rows fit, and the names of all columns."""
-        self.check(list(tests))
-        names, count = dict.fromkeys(self.names or ()), 0
-        for row in chain.from_iterable(self.batches()):
-            count += fits(row, tests)
-            names.update(dict.fromkeys(row))
-        return count, list(names)
 
     def check(self, names: Sequence[str]) -> None:
         """MissingKey where the file says that it has no such column."""
@@ -51,6 +40,28 @@ class Source:
         for name in [*names, *self.schema]:
             if known is not None and name not in known:
                 raise MissingKey(f"{self.where} has no column {name!r}{nearest(name, known) or _some(known)}")
+
+
+class WholeSource(Source):
+    """One that is read from its beginning, some rows at a time."""
+
+    @abstractmethod
+    def batches(self) -> Iterator[list[Row]]:
+        """All its rows."""
+
+    def rows(self, columns: Sequence[str] | None, tests: Tests, first: int) -> Iterator[Row]:
+        self.check([*(columns or ()), *tests])
+        found = (row for row in chain.from_iterable(self.batches()) if fits(row, tests))
+        for row in islice(found, first, None):
+            yield row if columns is None else {name: row.get(name) for name in columns}
+
+    def shape(self, tests: Tests) -> tuple[int, list[str]]:
+        self.check(list(tests))
+        names, count = dict.fromkeys(self.names or ()), 0
+        for row in chain.from_iterable(self.batches()):
+            count += fits(row, tests)
+            names.update(dict.fromkeys(row))
+        return count, list(names)
 
 
 def check_names(names: Sequence[str], where: str) -> None:

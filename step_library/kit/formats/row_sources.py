@@ -12,14 +12,14 @@ from octo.errors import MissingKey, ShapeError, nearest
 from step_library.kit.files.file_io import reading
 from step_library.kit.formats import csv_text
 from step_library.kit.formats.json_text import json_items, json_lines
-from step_library.kit.formats.row_source import AT_ONCE, Row, Source, check_names
+from step_library.kit.formats.row_source import AT_ONCE, Row, Source, WholeSource, check_names
 from step_library.kit.formats.typed_rows import cast_rows, number_or_text
 from step_library.kit.values.ctx_values import described
 
 FORMATS = ("parquet", "csv", "tsv", "json", "jsonl")
 
 
-class CsvSource(Source):
+class CsvSource(WholeSource):
     """CSV: the first row names the columns, text that is a JSON number becomes one."""
 
     def __init__(self, stream: Any, where: str, schema: Mapping[str, Any], style: csv_text.Style,
@@ -52,7 +52,7 @@ class CsvSource(Source):
             yield batch
 
 
-class JsonSource(Source):
+class JsonSource(WholeSource):
     """A list of dicts, or a dict a line."""
 
     def __init__(self, items: Iterator[Any], where: str, schema: Mapping[str, Any]) -> None:
