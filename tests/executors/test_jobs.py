@@ -340,6 +340,7 @@ def test_jobs_that_repeat_beyond_the_size_are_called_again() -> None:
     pool.submit(calls.append, "scheduled", timing=Timing.of({"interval": 0.01, "run_now": True}), beyond=True)
     until(lambda: min(calls.count("periodic"), calls.count("scheduled")) >= 3)
     pool.close()
+    assert set(calls) == {"periodic", "scheduled"} and [job.status for job in pool.jobs()] == ["cancelled", "cancelled"]
 
 
 def test_a_scheduled_job_can_end_itself(pool: JobPool) -> None:

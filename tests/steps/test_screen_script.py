@@ -122,6 +122,7 @@ def test_a_log_elsewhere(screen: Screen) -> None:
     screen("-r", "foo", "my logs/100%t.txt")
     screen("-s", "foo", "echo $((40 + 2)) is the answer")
     screen.until("my logs/100%t.txt", "42 is the answer")
+    assert not (screen.folder / "Logs").exists(), "the log is there and nowhere else"
 
 
 def test_without_screen(tmp_path: Path) -> None:
