@@ -57,6 +57,12 @@ class Access:
         self.checks: Mapping[str, Check] = {}
         """By key of ctx: what a new value must pass."""
 
+    def beside(self, stop: threading.Event) -> Access:
+        """Another way of the same author, with a stop event of its own; it can be closed by itself."""
+        other = Access(self.file, self.author, stop, tracked=self.tracked, later=self.later)
+        other.jobs, other.checks = self.jobs, self.checks
+        return other
+
     @contextmanager
     def changing(self, who: str | None = None) -> Iterator[Transaction]:
         """One record, in this author's name; AttemptEnded when the call that it belongs to is over.

@@ -10,7 +10,7 @@ from octo.context import Context
 from octo.errors import OctoError, ShapeError, StepFailed, StepTimeout, UsageError
 from octo.scriptlet import Param, scriptlet
 from step_library.kit.apps import pages, ports, serving
-from step_library.kit.apps.followed_ctx import followed, in_a_run, in_background
+from step_library.kit.apps.followed_ctx import followed, in_a_run
 from step_library.kit.apps.rows_shown import ctx_text
 from step_library.kit.records import records
 from step_library.kit.values.ctx_copies import one_change
@@ -55,7 +55,7 @@ def run(ctx: Ctx, params: dict[str, Any]) -> dict[str, Any]:
         raise UsageError("refresh is more than 0, seconds not below 0")
     if params["background"] and in_a_run(ctx):
         raise UsageError("background: in a recipe it stands beside params, not in them")
-    is_asked_once = not (params["background"] or in_background(ctx))
+    is_asked_once = not (params["background"] or (isinstance(ctx, Context) and ctx.in_background))
     source = followed(ctx, NAME, params["instance"], writes=True)
     saved = threading.Event()
     app = create_app(source.ctx, params, (lambda: serving.when_answered(saved)) if is_asked_once else lambda: None)

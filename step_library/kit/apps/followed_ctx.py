@@ -10,7 +10,7 @@ import click
 
 from octo.access import Access
 from octo.context import Context
-from octo.store import Author, ParameterStore, current_instance, running_step
+from octo.store import Author, ParameterStore, current_instance
 from step_library.kit.values.ctx_values import Ctx
 
 
@@ -51,12 +51,6 @@ def in_a_run(ctx: Ctx) -> bool:
 def is_typed(ctx: Ctx) -> bool:
     """The step was called from a command line, by itself, and not from a program or a recipe."""
     return click.get_current_context(silent=True) is not None and not in_a_run(ctx)
-
-
-def in_background(ctx: Ctx) -> bool:
-    """`ctx` is the handle of a background step, which runs as long as the run: what it changes is no call's."""
-    step = running_step()
-    return in_a_run(ctx) and step is not None and step.call == 0
 
 
 def _opened(instance: Path, who: str) -> Followed:

@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from octo.access import Access
 from octo.context import Context
 from octo.engine.retry import Retry
 from octo.errors import AttemptEnded, StepTimeout
@@ -63,9 +62,7 @@ def own_handle(ctx: Any, stop: threading.Event) -> tuple[Any, Callable[[], None]
     """
     if type(ctx) is not Context:
         return ctx, lambda: None
-    outer = ctx._access
-    access = Access(outer.file, outer.author, stop, tracked=outer.tracked, later=outer.later)
-    access.jobs, access.checks = outer.jobs, outer.checks
+    access = ctx._access.beside(stop)
 
     def close() -> None:
         access.closed = True
